@@ -1,0 +1,79 @@
+"""Small file helpers: nothing half-written, one writer at a time, hashes by streaming."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+_CHUNK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes as 64 hex digits, read in 1 MiB pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """The sha256 of a text's UTF-8 bytes as 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
+    """Put data at path whole or not at all: written aside, synced, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data.encode() if isinstance(data, str) else data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(aside).chmod(mode)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def same_file(source: Path, target: Path) -> None:
+    """Make target the same bytes as source: a hard link where the file system allows, else a copy aside and renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    aside.unlink(missing_ok=True)
+    try:
+        aside.hardlink_to(source)
+        aside.replace(target)
+        aside.unlink(missing_ok=True)  # rename is a no-op where both are already one inode
+    except OSError:
+        aside.unlink(missing_ok=True)
+        write_atomic(target, source.read_bytes())
+
+
+@contextmanager
+def held(path: Path, *, timeout: float = -1) -> Iterator[None]:
+    """Hold an advisory lock file for the length of a with block, shared between processes.
+
+    timeout: seconds to wait, -1 for ever. Raises filelock.Timeout when it passes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path, timeout=timeout):
+        yield

@@ -1,0 +1,87 @@
+"""What a lock holds: each file a build needs by name, size and sha256, and no default registry's host. No IO here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LOCK_VERSION = 1
+
+Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One file to fetch.
+
+    filename: the name it has in its folder. size: bytes. sha256: 64 hex digits.
+    origin: where it is found, mirror-neutral:
+      "index:default" or "index:NAME" (wheels, sdists and tools; project says which page),
+      "archive:debian/pool/main/…deb" (debs; the site's mirror of that distribution serves it),
+      "git+https://…@COMMIT" (sources, archived by us), "https://…" (weights).
+    """
+
+    kind: Kind
+    filename: str
+    size: int
+    sha256: str
+    origin: str
+    project: str = ""
+    version: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The folder it belongs in, relative to the home folder, e.g. wheels or assets/debs."""
+        return "wheels" if self.kind in ("wheel", "sdist", "tool") else f"assets/{self.kind}s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedIndex:
+    """A named index of the stack: its address and whether it is a plain page of links."""
+
+    url: str
+    find_links: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedBase:
+    """The base image: a registry digest, or the .deb files a bootstrapped one is made of.
+
+    epoch: SOURCE_DATE_EPOCH of the bootstrap (the archive's own release date), 0 for an image.
+    """
+
+    kind: Literal["bootstrap", "image"]
+    reference: str = ""
+    digest: str = ""
+    distribution: str = ""
+    include: tuple[str, ...] = ()
+    epoch: int = 0
+    debs: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackLock:
+    """Everything locked for one stack.
+
+    inputs: digest of everything that shaped the resolution; another one means the lock is stale.
+    epoch: SOURCE_DATE_EPOCH of the image, seconds since 1970. digest: sha256 of stack.lock, which
+    holds the sha256 of pylock.toml. wheels: as pylock.toml lists them.
+    """
+
+    stack: str
+    inputs: str
+    epoch: int
+    python: str
+    platform: str
+    indexes: dict[str, LockedIndex]
+    base: LockedBase
+    wheels: tuple[Artifact, ...]
+    debs: tuple[Artifact, ...]
+    tools: tuple[Artifact, ...]
+    sources: tuple[Artifact, ...]
+    weights: tuple[Artifact, ...]
+    digest: str
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file of the lock, in a fixed order."""
+        return (*self.wheels, *self.tools, *self.base.debs, *self.debs, *self.sources, *self.weights)
