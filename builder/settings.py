@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.errors import InputError
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -55,7 +57,7 @@ def load(*, stacks: tuple[Path, ...] = (), environ: Mapping[str, str] | None = N
     """Settings from the environment, with the command line's stack folders added.
 
     MODELSTACKS_HOME (default: the checkout), MODELSTACKS_STACKS (folders joined by os.pathsep),
-    MODELSTACKS_INDEX, MODELSTACKS_DEBIAN_MIRROR, MODELSTACKS_UBUNTU_MIRROR, MODELSTACKS_JOBS,
+    MODELSTACKS_INDEX, MODELSTACKS_{DEBIAN,DEBIAN_SECURITY,UBUNTU}_MIRROR, MODELSTACKS_JOBS,
     CA_BUNDLE (files or folders joined by os.pathsep).
     """
     env = os.environ if environ is None else environ
@@ -66,9 +68,15 @@ def load(*, stacks: tuple[Path, ...] = (), environ: Mapping[str, str] | None = N
         index=env.get("MODELSTACKS_INDEX", ""),
         mirrors={
             name: value.rstrip("/")
-            for name in ("debian", "ubuntu")
-            if (value := env.get(f"MODELSTACKS_{name.upper()}_MIRROR", ""))
+            for name in ("debian", "debian-security", "ubuntu")
+            if (value := env.get(f"MODELSTACKS_{name.upper().replace('-', '_')}_MIRROR", ""))
         },
         ca_bundle=tuple(Path(item) for item in env.get("CA_BUNDLE", "").split(os.pathsep) if item),
-        jobs=int(env.get("MODELSTACKS_JOBS") or 8),
+        jobs=_jobs(env.get("MODELSTACKS_JOBS") or "8"),
     )
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise InputError(f"MODELSTACKS_JOBS={text} is not a number from 1 to 64", fix="export MODELSTACKS_JOBS=8")
+    return int(text)

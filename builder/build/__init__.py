@@ -1,1 +1,5 @@
-"""Placeholder while the room is being built."""
+"""build: a rendered stack becomes an image in the engine, by BuildKit and without a network."""
+
+from builder.build.build import BUILD_LABEL, Built, build
+
+__all__ = ["BUILD_LABEL", "Built", "build"]

@@ -1,1 +1,6 @@
-"""Placeholder while the room is being built."""
+"""How the rest of the program sees Docker Engine, and the verb `engine` that provides one."""
+
+from builder.engine.client import Engine, ImageFacts
+from builder.engine.probe import EngineInfo
+
+__all__ = ["Engine", "EngineInfo", "ImageFacts"]

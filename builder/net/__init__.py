@@ -1,1 +1,1 @@
-"""Placeholder while the room is being built."""
+"""The network's one door: trust (tls), requests with retries (session), and where files are found (index)."""

@@ -1,1 +1,5 @@
-"""Placeholder while the room is being built."""
+"""reproduce: a stack is built twice from nothing and the two images are compared, layer by layer, then file by file."""
+
+from builder.reproduce.reproduce import Report, reproduce
+
+__all__ = ["Report", "reproduce"]

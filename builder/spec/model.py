@@ -1,104 +1,62 @@
 """What a stack and a family say, as frozen typed values. No IO here.
 
-Every text that reaches a Dockerfile, a path or a command line is held to a pattern that cannot
-break out of it; the patterns are also in the exported JSON schema.
+Every text is of a kind of builder.spec.text, which keeps it from breaking out of the place it is put to.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$"
+from builder.spec.text import (
+    ENV_PATTERN,
+    NAME_PATTERN,
+    AbsolutePath,
+    Capability,
+    CheckName,
+    Commit,
+    CudaVersion,
+    EnvName,
+    GlibcVersion,
+    HttpsUrl,
+    ImageReference,
+    InsidePath,
+    Name,
+    PackageName,
+    PackageRequirement,
+    PlainText,
+    PythonVersion,
+    Sha256,
+    SystemPackage,
+    refuse,
+)
 
-
-def refuse(problem: str, fix: str) -> PydanticCustomError:
-    """An error of a value, with its fix carried along for the reader of the YAML file."""
-    return PydanticCustomError("modelstacks", "{problem}", {"problem": problem, "fix": fix})
-
-
-def _plain_text(value: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise refuse("it holds a newline or another control character", "write it on one line")
-    if bad := re.search(r'[$`"\\]|\{\{|\{%|\{#|\}\}|%\}|#\}', value):
-        raise refuse(f"it holds {bad.group()!r}, which Docker or Jinja would act on", f"leave {bad.group()!r} out")
-    return value
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("/"):
-        raise refuse(f"{value!r} is not an absolute path in the image", f"write /{value.lstrip('./')}")
-    if ".." in value.split("/"):
-        raise refuse(f"{value!r} climbs out with '..'", "name the folder itself")
-    if not re.fullmatch(r"/[A-Za-z0-9._/+@-]*", value):
-        raise refuse(f"{value!r} holds a character outside A-Z a-z 0-9 . _ / + @ -", "rename the folder")
-    return posixpath.normpath(value)
-
-
-def _inside(value: str) -> str:
-    if value.startswith("/") or ".." in value.split("/"):
-        raise refuse(f"{value!r} escapes the folder it must stay in", "name a folder below it, without '/' or '..'")
-    if not re.fullmatch(r"[A-Za-z0-9._/+@-]+", value):
-        raise refuse(f"{value!r} holds a character outside A-Z a-z 0-9 . _ / + @ -", "rename the folder")
-    return posixpath.normpath(value)
-
-
-def _requirement(value: str) -> str:
-    try:
-        parsed = Requirement(value)
-    except InvalidRequirement as error:
-        raise refuse(
-            f"{value!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", "write NAME==VERSION"
-        ) from None
-    if parsed.url:
-        raise refuse(f"{value!r} names its own address", "name an index under `indexes` and list the package there")
-    return value
+__all__ = [
+    "NAME_PATTERN",
+    "Base",
+    "Bootstrap",
+    "Clash",
+    "Family",
+    "Index",
+    "Source",
+    "Stack",
+    "StackFile",
+    "Weight",
+    "clashes",
+    "merge",
+    "refuse",
+]
 
 
-def _commit(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{40}", value):
-        raise refuse(
-            f"{value!r} is not a full commit; a branch or tag moves",
-            "write the 40 hex digits that `git rev-parse` prints",
-        )
-    return value
+def _one_of(first: str, second: str) -> dict[str, Any]:
+    return {"oneOf": [{"required": [first]}, {"required": [second]}]}
 
 
-def _https(value: str) -> str:
-    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~%+@/=&?-]*)?", value):
-        raise refuse(f"{value!r} is not a plain https:// address (no user, no fragment)", "write https://HOST/PATH")
-    return value
-
-
-def _capability(value: str) -> str:
-    if not re.fullmatch(r"\d{1,2}\.\d(\+PTX)?", value):
-        raise refuse(f"{value!r} is not a compute capability", 'write it like "8.6", "9.0" or "8.6+PTX"')
-    return value
-
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-PlainText = Annotated[str, AfterValidator(_plain_text)]
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-InsidePath = Annotated[str, AfterValidator(_inside)]
-PackageRequirement = Annotated[str, AfterValidator(_requirement)]
-Commit = Annotated[str, AfterValidator(_commit)]
-HttpsUrl = Annotated[str, AfterValidator(_https)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SystemPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
-PythonVersion = Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}$")]
-CudaVersion = Annotated[str, StringConstraints(pattern=r"^\d{1,2}\.\d$")]
-GlibcVersion = Annotated[str, StringConstraints(pattern=r"^2\.\d{1,2}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
-Capability = Annotated[str, AfterValidator(_capability)]
-ImageReference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$")]
+def _keys_like(pattern: str) -> dict[str, Any]:
+    return {"propertyNames": {"pattern": pattern}}
 
 
 class _Frozen(BaseModel):
@@ -116,6 +74,8 @@ class Bootstrap(_Frozen):
 class Base(_Frozen):
     """The base image: exactly one of `bootstrap` and `image`."""
 
+    model_config = ConfigDict(json_schema_extra=_one_of("bootstrap", "image"))
+
     bootstrap: Bootstrap | None = None
     image: ImageReference | None = Field(default=None, description="registry reference; the lock adds its digest")
     glibc: GlibcVersion = Field(description="the C library of the base; bounds the manylinux tags, checked by lock")
@@ -129,6 +89,8 @@ class Base(_Frozen):
 
 class Index(_Frozen):
     """A package index beside the default one, and exactly the packages that may come from it."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of("url", "find-links"))
 
     url: HttpsUrl | None = Field(default=None, description="simple API (PEP 503 or PEP 691)")
     find_links: HttpsUrl | None = Field(default=None, alias="find-links", description="a page of links")
@@ -164,12 +126,12 @@ class _Shared(_Frozen):
     from_source: tuple[PackageName, ...] = Field(
         default=(), alias="from-source", description="packages that may be locked as an sdist"
     )
-    indexes: dict[Name, Index] = Field(default_factory=dict)
+    indexes: dict[Name, Index] = Field(default_factory=dict, json_schema_extra=_keys_like(NAME_PATTERN))
     system: tuple[SystemPackage, ...] = Field(default=(), description="system packages, resolved inside the base")
     libraries: tuple[InsidePath, ...] = Field(
         default=(), description="folders of site-packages put on the loader's path, e.g. nvidia/cudnn/lib"
     )
-    env: dict[EnvName, PlainText] = Field(default_factory=dict)
+    env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
     smoke: tuple[CheckName, ...] = Field(default=(), description="smoke tests to run, by name")
 
 
@@ -216,16 +178,58 @@ class Stack(StackFile):
         return f"/opt/venv/lib/python{self.python}/site-packages"
 
 
+class Clash(ValueError):
+    """Two parts of a stack speak of one thing.
+
+    path: keys and positions of the offending value in the stack (or, of a family alone, the family). fix: what to do.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], problem: str, fix: str) -> None:
+        super().__init__(problem)
+        self.path = path
+        self.fix = fix
+
+
+def _project(requirement: str) -> str:
+    return str(canonicalize_name(Requirement(requirement).name))
+
+
+def clashes(ours: _Shared, theirs: _Shared | None = None, whose: str = "") -> list[Clash]:
+    """Packages named twice, projects claimed by two indexes, and index names used twice, in file order of `ours`.
+
+    theirs: the family that `ours` extends, None for a family itself. whose: the family's name, for the message.
+    """
+    found: list[Clash] = []
+    seen = {_project(item): f"its family {whose}" for item in theirs.packages} if theirs else {}
+    for place, item in enumerate(ours.packages):
+        if (project := _project(item)) in seen:
+            found.append(
+                Clash(("packages", place), f"package {project} is also in {seen[project]}", "keep one of the two")
+            )
+        seen.setdefault(project, f"packages[{place}]")
+    claimed: dict[str, str] = {}
+    for name, index in theirs.indexes.items() if theirs else ():
+        claimed.update({str(canonicalize_name(item)): f"{name} of its family {whose}" for item in index.packages})
+    for name, index in ours.indexes.items():
+        if theirs and name in theirs.indexes:
+            found.append(Clash(("indexes", name), f"index {name} is also in its family {whose}", "rename one of them"))
+        for place, item in enumerate(index.packages):
+            if (project := str(canonicalize_name(item))) in claimed:
+                found.append(
+                    Clash(
+                        ("indexes", name, "packages", place),
+                        f"package {project} is also claimed by index {claimed[project]}",
+                        "let one index have it; a package comes from exactly one place",
+                    )
+                )
+            claimed.setdefault(project, name)
+    return found
+
+
 def merge(name: str, stack: StackFile, family: Family) -> Stack:
-    """A stack file and its family as one Stack. Raises ValueError where both speak of one package or index."""
-    theirs, ours = (
-        {str(canonicalize_name(Requirement(item).name)) for item in values}
-        for values in (family.packages, stack.packages)
-    )
-    if both := sorted(theirs & ours):
-        raise ValueError(f"package {both[0]} is in the stack and in its family {stack.family}")
-    if both := sorted(set(family.indexes) & set(stack.indexes)):
-        raise ValueError(f"index {both[0]} is in the stack and in its family {stack.family}")
+    """A stack file and its family as one Stack. Raises Clash, a ValueError, where the two speak of one thing."""
+    if found := clashes(stack, family, stack.family):
+        raise found[0]
     values: dict[str, Any] = {key: getattr(stack, key) for key in StackFile.model_fields}
     for key in ("packages", "from_source", "system", "libraries", "smoke"):
         values[key] = tuple(dict.fromkeys((*getattr(family, key), *getattr(stack, key))))

@@ -91,6 +91,7 @@ class Ui:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
+        self._spoken = False
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
@@ -138,7 +139,8 @@ class Ui:
             transfer.close()
 
     def document(self, value: dict[str, Any]) -> None:
-        """Print the run's one JSON document, when JSON was asked for."""
-        if self.as_json:
+        """Print the run's one JSON document, when JSON was asked for; only the first one counts."""
+        if self.as_json and not self._spoken:
+            self._spoken = True
             sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
             sys.stdout.flush()

@@ -1,0 +1,180 @@
+"""The base image in the engine: made here from locked .deb files, or pulled by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from builder.engine.client import Engine
+from builder.errors import JobError, SurroundingsError
+from builder.files import held, same_file, sha256_of, sync_folder
+from builder.lock.model import LockedBase
+from builder.render.debs import package_list
+from builder.render.dockerfile import base_key, base_tag
+from builder.settings import Settings
+from builder.ui import Ui, human_bytes
+
+# What mmdebstrap leaves behind that names this machine, or changes from run to run.
+_CLEAN = (
+    "rm -rf $1/etc/apt/sources.list $1/etc/apt/sources.list.d/* $1/etc/hostname $1/etc/resolv.conf $1/etc/machine-id"
+    " $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/cache/ldconfig/aux-cache $1/var/cache/debconf/*-old"
+    " $1/var/lib/dpkg/*-old $1/var/log/apt $1/var/log/*.log $1/var/lib/dbus/machine-id"
+)
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
+    """Have the base in the engine under its tag; returns the tag. Does nothing where it is there.
+
+    Raises SurroundingsError without mmdebstrap (bootstrap) or where the registry cannot be reached (image).
+    """
+    tag = base_tag(base)
+    if engine.image(tag) is not None:
+        return tag
+    if base.kind == "image":
+        ui.step(f"pulling {base.reference}")
+        engine.run(["pull", "--platform", "linux/amd64", base.reference])
+        engine.run(["tag", base.reference, tag])
+        return tag
+    with held(settings.assets / "bases" / f"{base_key(base)}.lock"):
+        archive = _archive(base, settings, ui)
+        ui.step(f"loading {tag} into the engine")
+        engine.load(archive)
+    return tag
+
+
+def digest(base: LockedBase, engine: Engine) -> str:
+    """The digest of the base image: the registry's, or that of a bootstrapped base's OCI configuration."""
+    if base.kind == "image":
+        return base.digest
+    there = engine.image(base_tag(base))
+    if there is None:
+        raise JobError(f"{base_tag(base)} is not in the engine", fix="run the build again")
+    return f"sha256:{_sha256(_config(base, there.layers[0]))}"
+
+
+def _archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
+    """The base as an image archive that every image store loads, made once and kept by its key."""
+    path = settings.assets / "bases" / f"{base_key(base)}.tar"
+    if path.exists():
+        return path
+    ui.step(f"bootstrapping {base.distribution} from {len(base.debs)} packages")
+    with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=path.parent) as folder:
+        root = bootstrap(base, settings, Path(folder), ui)
+        aside = Path(folder) / "image.tar"
+        _write_archive(base, root, aside)
+        with aside.open("rb") as stream:
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    sync_folder(path.parent)
+    ui.say(f"base image: {human_bytes(path.stat().st_size)}")
+    return path
+
+
+def bootstrap(base: LockedBase, settings: Settings, folder: Path, ui: Ui) -> Path:
+    """Make the root file system as folder/root.tar by mmdebstrap from the fetched .deb files, without a network."""
+    if not shutil.which("mmdebstrap"):
+        raise SurroundingsError("mmdebstrap is not installed", fix="run `make engine`, or apt-get install mmdebstrap")
+    debs = folder / "debs"
+    for deb in base.debs:
+        source = settings.home / deb.folder / deb.filename
+        if not source.exists():
+            raise JobError(f"{deb.filename} is in the lock but not fetched", where=str(source), fix="run `make fetch`")
+        same_file(source, debs / deb.filename)
+    (debs / "Packages").write_text(package_list(debs, base.debs))
+    root = folder / "root.tar"
+    command = ["mmdebstrap", "--variant=minbase", "--format=tar", "--architectures=amd64"]
+    command += [f"--include={','.join(deb.project for deb in base.debs)}"]
+    command += [f"--customize-hook={_CLEAN}", "", str(root), f"deb [trusted=yes] copy:{debs} ./"]
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    environment |= {"SOURCE_DATE_EPOCH": str(base.epoch), "LC_ALL": "C.UTF-8", "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        for line in done.stderr.splitlines()[-15:]:
+            ui.sub("mmdebstrap", line)
+        why = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("E:")), "")
+        raise JobError("mmdebstrap could not make the base image", why=why, fix="see its words above")
+    return root
+
+
+def _write_archive(base: LockedBase, root: Path, out: Path) -> None:
+    """An OCI layout that also carries a Docker manifest.json: overlay2 and containerd stores both load it."""
+    layer = sha256_of(root)
+    config = _config(base, f"sha256:{layer}")
+    oci = "application/vnd.oci.image"
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{oci}.manifest.v1+json",
+            "config": _descriptor(f"{oci}.config.v1+json", config),
+            "layers": [
+                {
+                    "mediaType": f"{oci}.layer.v1.tar",
+                    "digest": f"sha256:{layer}",
+                    "size": root.stat().st_size,
+                }
+            ],
+        }
+    )
+    tag = base_tag(base)
+    names = {"io.containerd.image.name": f"docker.io/{tag}", "org.opencontainers.image.ref.name": tag.split(":")[1]}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": f"{oci}.index.v1+json",
+        "manifests": [{**_descriptor(f"{oci}.manifest.v1+json", manifest), "annotations": names}],
+    }
+    docker = [{"Config": _blob(config), "RepoTags": [tag], "Layers": [f"blobs/sha256/{layer}"]}]
+    with tarfile.open(out, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in (
+            ("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
+            ("index.json", _json(index)),
+            ("manifest.json", _json(docker)),
+            (_blob(config), config),
+            (_blob(manifest), manifest),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+        entry = tarfile.TarInfo(f"blobs/sha256/{layer}")
+        entry.size = root.stat().st_size
+        with root.open("rb") as stream:
+            tar.addfile(entry, stream)
+
+
+def _config(base: LockedBase, diff_id: str) -> bytes:
+    created = datetime.fromtimestamp(base.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _json(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": created,
+            "config": {"Env": [_PATH], "Cmd": ["/bin/bash"]},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+            "history": [{"created": created, "created_by": f"mmdebstrap {base.distribution}"}],
+        }
+    )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _blob(data: bytes) -> str:
+    return f"blobs/sha256/{_sha256(data)}"
+
+
+def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": f"sha256:{_sha256(data)}", "size": len(data)}

@@ -1,0 +1,60 @@
+"""The verb build: a rendered stack becomes an image in the engine, unless that very image is there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from builder.build import base, buildx
+from builder.engine.client import Engine
+from builder.files import held
+from builder.lock.model import StackLock
+from builder.render import build_key, render
+from builder.settings import Settings
+from builder.spec.model import Stack
+from builder.ui import Ui
+
+BUILD_LABEL = "io.modelstacks.build"
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image in the engine. id: as the engine names it. size: bytes on disk. built: whether anything was done."""
+
+    stack: str
+    tag: str
+    id: str
+    size: int
+    built: bool
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+
+def build(
+    stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, *, tag: str = "", use_cache: bool = True
+) -> Built:
+    """Build a stack's image as modelstacks/NAME:latest and modelstacks/NAME:LOCK, or under `tag` alone.
+
+    Does nothing where the tagged image was made from the same Dockerfile, lock and base. use_cache=False
+    builds every stage anew. Raises JobError or SurroundingsError; the image of an earlier build then stays.
+    """
+    started = time.monotonic()
+    names = (tag,) if tag else (f"modelstacks/{stack.name}:latest", f"modelstacks/{stack.name}:{lock.digest[:12]}")
+    key = build_key(stack, lock, settings.templates)
+    with held(settings.build / stack.name / ".building"):
+        there = engine.image(names[0])
+        if use_cache and there and there.labels.get(BUILD_LABEL) == key:
+            return Built(stack.name, names[0], there.id, there.size, False, time.monotonic() - started)
+        base.ensure(lock.base, settings, engine, ui)
+        rendered = render(stack, lock, settings)
+        ui.step(f"building {names[0]}")
+        labels = {BUILD_LABEL: key, "org.opencontainers.image.base.digest": base.digest(lock.base, engine)}
+        buildx.run(rendered, engine, ui, tags=names, labels=labels, epoch=lock.epoch, use_cache=use_cache)
+        made = engine.image(names[0])
+        if made is None:
+            raise RuntimeError(f"{names[0]} was built but the engine does not list it")
+        return Built(stack.name, names[0], made.id, made.size, True, time.monotonic() - started)

@@ -1,0 +1,119 @@
+"""One run of `docker buildx build`: without a network, its steps shown as they run, its whole log kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from builder.engine.client import Engine
+from builder.errors import JobError, ModelstacksError, SurroundingsError
+from builder.render import Rendered
+from builder.ui import Ui
+
+_LINE = re.compile(r"^#(?P<number>\d+) (?P<text>.+)$")
+_WIDTH = 110  # characters of a step's command that are shown; the log has all of it
+_ENGINE_GONE = re.compile(
+    r"Cannot connect to the Docker daemon|error reading from server|connection refused|: EOF$|closing"
+)
+_NO_SPACE = re.compile(r"no space left on device", re.I)
+
+
+def run(
+    rendered: Rendered,
+    engine: Engine,
+    ui: Ui,
+    *,
+    tags: tuple[str, ...],
+    labels: Mapping[str, str],
+    epoch: int,
+    use_cache: bool = True,
+) -> None:
+    """Build a rendered stack into the engine's image store.
+
+    The log of every step is left in build/NAME/build.log. Raises JobError with the first words of the
+    step that failed, SurroundingsError where the engine went away or its disk is full.
+    """
+    command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
+    command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64", "--output", _output(engine, tags)]
+    command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]
+    for name, folder in sorted(rendered.contexts.items()):
+        command += ["--build-context", f"{name}={folder}"]
+    for key, value in sorted(labels.items()):
+        command += ["--label", f"{key}={value}"]
+    if not use_cache:
+        command += ["--no-cache"]
+    _watch([*command, str(rendered.folder / "contexts" / "empty")], rendered.folder / "build.log", ui, epoch)
+
+
+def _output(engine: Engine, tags: tuple[str, ...]) -> str:
+    """Where the image goes; only the containerd store keeps layers compressed, and zstd is the quickest there."""
+    output = f'type=image,"name={",".join(tags)}"'
+    if engine.info.store == "containerd":
+        output += ",oci-mediatypes=true,compression=zstd,compression-level=1"
+    return output
+
+
+def _watch(command: list[str], log: Path, ui: Ui, epoch: int) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    environment["SOURCE_DATE_EPOCH"] = str(epoch)
+    last: deque[str] = deque(maxlen=40)
+    steps = _Steps()
+    with (
+        log.open("w") as kept,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as child,
+    ):
+        try:
+            for line in child.stdout or ():
+                kept.write(line)
+                last.append(line.rstrip())
+                if spoken := steps.spoken(line):
+                    ui.sub("build", spoken)
+        except BaseException:
+            child.terminate()
+            raise
+    if child.returncode != 0:
+        raise _failure("\n".join(last), log)
+
+
+class _Steps:
+    """BuildKit's plain progress, told shorter: each step once when it starts and once when it is done."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def spoken(self, line: str) -> str:
+        """What to say of a line, "" for nothing."""
+        match = _LINE.match(line)
+        if not match:
+            return ""
+        number, text = match["number"], match["text"].strip()
+        if text.startswith("["):
+            if number in self._names or text.startswith("[internal]") or "load .dockerignore" in text:
+                return ""
+            self._names[number] = text.split("]")[0] + "]"
+            return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+        name = self._names.get(number, "")
+        if text.startswith("DONE "):
+            return f"{name} {text.lower()}" if name and text != "DONE 0.0s" else ""
+        if text.startswith("ERROR") or re.match(r"\d+\.\d+ ", text):
+            return f"{name} {text}"
+        return ""
+
+
+def _failure(said: str, log: Path) -> ModelstacksError:
+    reason = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR:")), said[-300:])
+    if _NO_SPACE.search(said):
+        fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
+        return SurroundingsError("the engine's disk is full", where=str(log), why=reason, fix=fix)
+    if _ENGINE_GONE.search(reason):
+        fix = "start it again (`make engine`), then run the same command: finished stages are kept"
+        return SurroundingsError("the engine went away during the build", where=str(log), why=reason, fix=fix)
+    return JobError(
+        "the build failed", where=str(log), why=reason.removeprefix("ERROR: "), fix="read the log's last step"
+    )

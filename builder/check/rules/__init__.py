@@ -1,0 +1,1 @@
+"""One rule per module; builder.check lists those that are run."""

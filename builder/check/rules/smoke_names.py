@@ -1,0 +1,29 @@
+"""A stack can only ask for smoke tests that there are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from builder.check.model import Facts, Finding
+from builder.lock.model import StackLock
+from builder.spec.model import Stack
+
+NAME = "smoke_names"
+
+
+def find(stack: Stack, lock: StackLock | None, facts: Facts) -> Iterator[Finding]:
+    """An error for each name without a test."""
+    names = [row["check"] for row in facts[NAME]]
+    for name in stack.smoke:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            guess = f"did you mean {close[0]}? " if close else ""
+            yield Finding(
+                rule=NAME,
+                level="error",
+                problem=f"there is no smoke test {name}",
+                why="nothing would be proved under this name",
+                fix=f"{guess}The smoke tests are: {', '.join(names) or 'none yet'}",
+                source="the modules of builder/smoke/checks",
+            )

@@ -1,0 +1,209 @@
+"""One look at an engine: what it is and can do, or the one thing that is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import SurroundingsError
+
+ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Dockerfile frontend 1.4) by default
+BUILDX_OLDEST = (0, 12)
+_PATIENCE = 30.0  # seconds a remote engine may take to answer
+_GPU_KIND = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """What an engine is and can do.
+
+    host: its endpoint. version, buildx: as each says. store: "overlay2", "containerd" or another driver's
+    name. cdi: GPU devices by CDI name. nvidia_runtime: whether `--gpus` works. root_dir: the engine's data.
+    """
+
+    host: str
+    version: str
+    buildx: str
+    store: str
+    cdi: tuple[str, ...]
+    nvidia_runtime: bool
+    root_dir: str
+    architecture: str
+    rootless: bool
+
+
+def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
+    """The engine's facts, the docker command's first words, and its endpoint as `docker context inspect` gives it.
+
+    Raises SurroundingsError with the one remedy for whatever is missing.
+    """
+    if shutil.which("docker") is None:
+        raise SurroundingsError("there is no docker command on the PATH", fix="make engine")
+    prefix = ["docker", "--host", host] if host else ["docker"]
+    about, answer = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .}}"])
+    endpoint = _document(about[1])
+    place = str(_docker_part(endpoint).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
+    info = _document(answer[1])
+    if not info.get("ServerVersion"):
+        said = answer[2] or "\n".join(info.get("ServerErrors") or ()) or about[2]
+        raise _no_answer(place, said, asked=bool(host))
+    if _docker_part(endpoint).get("SkipTLSVerify"):
+        raise SurroundingsError(
+            "this docker endpoint is used without verifying its certificate",
+            where=place,
+            fix="set DOCKER_TLS_VERIFY=1, or give the context the engine's CA: "
+            "docker context update NAME --docker host=…,ca=…",
+        )
+    return facts(info, place), prefix, endpoint
+
+
+def _both(*commands: list[str]) -> list[tuple[int, str, str]]:
+    """Exit code, stdout and stderr of commands run side by side; a slow one is ended and said to have not answered."""
+    running = [
+        subprocess.Popen(one, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for one in commands
+    ]
+    results = []
+    for process in running:
+        try:
+            out, err = process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            err = f"no answer within {_PATIENCE:.0f} s"
+        results.append((process.returncode, out, err.strip()))
+    return results
+
+
+def _document(text: str) -> dict[str, Any]:
+    """The JSON object in a docker answer (the first one of a list), empty when there is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    if isinstance(value, list):
+        value = value[0] if value else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _docker_part(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return (endpoint.get("Endpoints") or {}).get("docker") or {}
+
+
+def _no_answer(place: str, said: str, *, asked: bool) -> SurroundingsError:
+    """The error for an engine that gave no facts; said is docker's own message."""
+    low = said.lower()
+    if "permission denied" in low:
+        problem = "this user may not talk to Docker Engine"
+        fix = 'sudo usermod -aG docker "$USER", then log in again'
+    elif "context" in low and "not found" in low:
+        problem = "the docker context named by DOCKER_CONTEXT or `docker context use` does not exist"
+        fix = "unset DOCKER_CONTEXT, or: docker context use default"
+    elif asked or os.environ.get("DOCKER_HOST"):
+        problem = "no Docker Engine answers there"
+        fix = "start the engine there, or unset DOCKER_HOST to use the one of this machine"
+    elif place not in ("", "unix:///var/run/docker.sock"):
+        problem = "no Docker Engine answers at the endpoint of the current docker context"
+        fix = "start it, or use the engine of this machine: docker context use default && make engine"
+    else:
+        problem, fix = "no Docker Engine answers on this machine", "make engine"
+    return SurroundingsError(problem, where=place, why=said.splitlines()[-1] if said else "", fix=fix)
+
+
+def facts(info: Mapping[str, Any], host: str) -> EngineInfo:
+    """The facts in a `docker info` document.
+
+    Raises SurroundingsError for an engine or buildx that is too old, or an engine of Windows containers.
+    """
+    version = str(info["ServerVersion"])
+    if info.get("OSType", "linux") != "linux":
+        raise SurroundingsError("the engine runs Windows containers", where=host, fix="switch it to Linux containers")
+    if _numbers(version) < ENGINE_OLDEST:
+        raise SurroundingsError(
+            f"Docker Engine {version} is too old: {'.'.join(map(str, ENGINE_OLDEST))} or newer is needed",
+            where=host,
+            fix="remove the old docker package, then: make engine",
+        )
+    return EngineInfo(
+        host=host,
+        version=version,
+        buildx=_buildx(info, host),
+        store=_store(info),
+        cdi=_cdi_devices(info, host),
+        nvidia_runtime="nvidia" in (info.get("Runtimes") or {}),
+        root_dir=str(info.get("DockerRootDir") or ""),
+        architecture=str(info.get("Architecture") or ""),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _buildx(info: Mapping[str, Any], host: str) -> str:
+    plugins = (info.get("ClientInfo") or {}).get("Plugins") or ()
+    found = next((one for one in plugins if one.get("Name") == "buildx" and not one.get("Err")), None)
+    if found is None:
+        raise SurroundingsError(
+            "the docker command has no buildx plugin", where=host, fix="make engine, or install docker-buildx"
+        )
+    version = str(found.get("Version") or "")
+    if _numbers(version) < BUILDX_OLDEST:
+        raise SurroundingsError(
+            f"docker buildx {version or '(of unknown version)'} is too old: "
+            f"{'.'.join(map(str, BUILDX_OLDEST))} or newer is needed",
+            where=str(found.get("Path") or host),
+            fix="install a newer docker-buildx (docker buildx version shows the one in use)",
+        )
+    return version
+
+
+def _store(info: Mapping[str, Any]) -> str:
+    status = [tuple(pair) for pair in info.get("DriverStatus") or ()]
+    return "containerd" if ("driver-type", "io.containerd.snapshotter.v1") in status else str(info.get("Driver") or "")
+
+
+def _cdi_devices(info: Mapping[str, Any], host: str) -> tuple[str, ...]:
+    """CDI names of GPUs: those the engine lists (28.2 and newer), else those of the specs a local engine reads."""
+    listed = info.get("DiscoveredDevices") or ()
+    names = {str(one.get("ID")) for one in listed if one.get("Source") == "cdi"}
+    folders = info.get("CDISpecDirs") or ()
+    if not names and folders and host.startswith("unix://"):
+        for folder in folders:
+            names.update(_spec_devices(Path(folder)))
+    return tuple(sorted(name for name in names if name.startswith(f"{_GPU_KIND}=")))
+
+
+def _spec_devices(folder: Path) -> list[str]:
+    import yaml  # noqa: PLC0415
+
+    names = []
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in (".json", ".yaml", ".yml"):
+            continue
+        try:
+            spec = yaml.safe_load(path.read_text())  # JSON is YAML
+            names += [f"{spec['kind']}={device['name']}" for device in spec["devices"]]
+        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+            continue  # the engine passes over a spec it cannot read, too
+    return names
+
+
+def tls_files(endpoint: Mapping[str, Any]) -> dict[str, Path]:
+    """The TLS files of an endpoint by name (ca.pem, cert.pem, key.pem); empty for one without TLS."""
+    storage = str((endpoint.get("Storage") or {}).get("TLSPath") or "")
+    if Path(storage).is_dir():
+        names = (endpoint.get("TLSMaterial") or {}).get("docker") or ()
+        return {name: Path(storage) / "docker" / name for name in names}
+    if not os.environ.get("DOCKER_TLS_VERIFY"):
+        return {}
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    return {name: folder / name for name in ("ca.pem", "cert.pem", "key.pem") if (folder / name).exists()}

@@ -1,0 +1,166 @@
+"""Which .deb files a base or a stack's system packages need, asked of apt itself in a folder of its own.
+
+apt reads only the sources, keyring and package status given here, never the host's, and
+downloads only its signed package lists. Needs apt on the host (Debian or Ubuntu).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from builder.errors import InputError, JobError, SurroundingsError
+from builder.lock.model import Artifact
+from builder.net.archive import archive
+from builder.net.tls import ca_bundle
+from builder.settings import Settings
+
+_COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
+_URI_LINE = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
+# What `mmdebstrap --variant=minbase` installs, in apt's own patterns.
+MINBASE = ("?essential", "?priority(required)", "apt")
+
+
+@dataclass(frozen=True)
+class Apt:
+    """One private apt: its configuration file and the addresses it reads."""
+
+    config: Path
+    mirrors: Mapping[str, str]
+
+    def install(self, packages: Sequence[str]) -> tuple[Artifact, ...]:
+        """The .deb files apt would install for packages (names or apt patterns), sorted by file name."""
+        out = self._run("apt-get", "install", "--print-uris", "-qq", "-y", "--no-install-recommends", *packages)
+        found = [self._artifact(line) for line in out.splitlines() if line.startswith("'")]
+        return tuple(sorted(found, key=lambda item: item.filename))
+
+    def status(self, debs: Sequence[Artifact]) -> str:
+        """The dpkg status text of a system on which exactly these files are installed."""
+        if not debs:
+            return ""
+        shown = self._run("apt-cache", "show", *(f"{item.project}={item.version}" for item in debs))
+        stanzas = dict.fromkeys(shown.strip().split("\n\n"))
+        return "\n\n".join(f"{stanza}\nStatus: install ok installed" for stanza in stanzas) + "\n"
+
+    def set_status(self, text: str) -> None:
+        """Make apt believe that this is what is installed."""
+        (self.config.parent / "status").write_text(text)
+
+    def release_epoch(self) -> int:
+        """The newest `Date:` of the signed Release files read, in seconds since 1970."""
+        dates = [
+            int(email.utils.parsedate_to_datetime(match[1]).timestamp())
+            for path in sorted((self.config.parent / "lists").glob("*Release"))
+            if (match := re.search(r"^Date: (.+)$", path.read_text(errors="replace"), re.M))
+        ]
+        if not dates:
+            raise JobError("apt brought no Release file with a date", fix="check the mirror of the distribution")
+        return max(dates)
+
+    def _artifact(self, line: str) -> Artifact:
+        match = _URI_LINE.match(line)
+        if not match:
+            raise JobError("apt gave a file without a sha256", why=line, fix="use a mirror with SHA256 package lists")
+        url = unquote(match["url"])
+        name, mirror = next(
+            ((name, mirror) for name, mirror in self.mirrors.items() if url.startswith(f"{unquote(mirror)}/")), ("", "")
+        )
+        project, version, _ = match["file"].split("_", 2)
+        return Artifact(
+            kind="deb",
+            filename=match["file"],
+            size=int(match["size"]),
+            sha256=match["sha256"],
+            origin=f"archive:{name}/{url.removeprefix(unquote(mirror)).lstrip('/')}",
+            project=unquote(project),
+            version=unquote(version),
+        )
+
+    def _run(self, *command: str) -> str:
+        environment = {**os.environ, "APT_CONFIG": str(self.config), "LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode == 0:
+            return done.stdout
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "W:", "Err:"))]
+        unknown = next((m[1] for line in said if (m := re.search(r"Unable to locate package (\S+)", line))), "")
+        if unknown:
+            fix = "correct the name, or add the suite that has it to the base"
+            raise InputError(f"system package {unknown} is not in the archive", fix=fix)
+        problem = f"{command[0]} {command[1]} failed"
+        if command[1] == "update":
+            fix = "check the network and MODELSTACKS_DEBIAN_MIRROR"
+            raise SurroundingsError(problem, why="; ".join(said[-4:]), fix=fix)
+        raise JobError(problem, why="; ".join(said[-4:]) or done.stderr[-500:], fix="see apt's words")
+
+
+@contextmanager
+def opened(
+    distribution: str, suites: Sequence[str], settings: Settings, *, keyrings: Sequence[Path] = ()
+) -> Iterator[Apt]:
+    """An Apt for these suites of a distribution, with fresh package lists, in a folder removed at the end.
+
+    keyrings: where the archive's keys are; default the host's package of that distribution's keys.
+    Raises SurroundingsError without apt or keys on this host, or without a mirror that answers.
+    """
+    if not shutil.which("apt-get"):
+        fix = "lock on a Debian or Ubuntu machine; the lock then serves anywhere"
+        raise SurroundingsError("system packages are resolved by apt, which this host lacks", fix=fix)
+    keys = list(keyrings) or [Path(f"/usr/share/keyrings/{distribution}-archive-keyring.gpg")]
+    if missing := [path for path in keys if not path.exists()]:
+        fix = f"apt-get install {distribution}-archive-keyring"
+        raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
+    mirrors = {name: archive(settings, name) for name in sorted({_archive_of(distribution, suite) for suite in suites})}
+    with tempfile.TemporaryDirectory(prefix="modelstacks-apt-") as folder:
+        home = Path(folder)
+        signed = ",".join(str(path) for path in keys)
+        sources = [
+            f"deb [arch=amd64 signed-by={signed}] {mirrors[_archive_of(distribution, suite)]} {suite} "
+            f"{_COMPONENTS[distribution]}"
+            for suite in suites
+        ]
+        config = _prepare(home, sources, ca_bundle(settings))
+        apt = Apt(config, dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
+        apt._run("apt-get", "update", "-qq")
+        yield apt
+
+
+def _archive_of(distribution: str, suite: str) -> str:
+    """Debian keeps security updates in an archive of their own; Ubuntu does not."""
+    return "debian-security" if distribution == "debian" and suite.endswith("-security") else distribution
+
+
+def _prepare(home: Path, sources: Sequence[str], ca: Path) -> Path:
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (home / folder).mkdir(parents=True)
+    (home / "sources.list").write_text("\n".join(sources) + "\n")
+    (home / "status").write_text("")
+    config = home / "apt.conf"
+    config.write_text(
+        f"""Dir::Etc::sourcelist "{home}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State::Lists "{home}/lists";
+Dir::State::status "{home}/status";
+Dir::State::extended_states "{home}/extended_states";
+Dir::Cache "{home}/cache";
+APT::Architecture "amd64";
+APT::Architectures {{"amd64";}};
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::ForceHash "SHA256";
+Acquire::Retries "3";
+Acquire::https::CaInfo "{ca}";
+"""
+    )
+    return config

@@ -1,0 +1,184 @@
+"""The verb lock: a stack becomes a lock that names every file by hash."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import parse_wheel_filename
+
+from builder.errors import InputError, JobError
+from builder.files import held
+from builder.lock import apt, image, sources, store, wheels
+from builder.lock.inputs import digest
+from builder.lock.model import Artifact, LockedBase, LockedIndex, StackLock
+from builder.net.index import default_index, links
+from builder.net.session import Session
+from builder.settings import Settings
+from builder.spec.model import Base, Stack
+from builder.ui import Ui
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What `make lock` did: the lock, whether it was written, and each file that changed (name, before, after)."""
+
+    lock: StackLock
+    written: bool
+    changes: tuple[tuple[str, str, str], ...]
+
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "stack": self.lock.stack,
+            "digest": self.lock.digest,
+            "written": self.written,
+            "files": len(self.lock.artifacts()),
+            "bytes": sum(item.size for item in self.lock.artifacts()),
+            "changes": [{"name": name, "before": old, "after": new} for name, old, new in self.changes],
+        }
+
+
+def lock(stack: Stack, folder: Path, settings: Settings, ui: Ui, *, upgrade: bool = False) -> Locked:
+    """Write the lock of a stack beside its stack file, or keep the one there where nothing asks for another.
+
+    upgrade: resolve again without preferring what is locked. Raises InputError where the stack cannot
+    be resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
+    """
+    with held(settings.build / stack.name / ".locking"):
+        old = _readable(folder)
+        if old and not upgrade and old.inputs == digest(stack):
+            ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
+            return Locked(old, False, ())
+        ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
+        fresh = _resolve(stack, settings, ui, None if upgrade else old)
+        changes = _changes(old, fresh)
+        if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
+            ui.say(f"{stack.name}: the lock is up to date, nothing changed")
+            return Locked(old, False, ())
+        return Locked(store.write(folder, fresh), True, changes)
+
+
+def _readable(folder: Path) -> StackLock | None:
+    """The lock that is there, or None where there is none or it cannot be read (it is then made anew)."""
+    try:
+        return store.read(folder) if store.exists(folder) else None
+    except InputError:
+        return None
+
+
+def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) -> StackLock:
+    session = Session(settings)
+    ui.say("resolving Python packages")
+    python = wheels.resolve(stack, settings, session, old.wheels if old else ())
+    ui.say("resolving system packages")
+    base, debs = _system(stack, settings)
+    return StackLock(
+        stack=stack.name,
+        inputs=digest(stack),
+        epoch=int(time.time()),
+        python=stack.python,
+        platform=stack.platform,
+        indexes={
+            name: LockedIndex(url=str(index.url or index.find_links), find_links=index.url is None)
+            for name, index in stack.indexes.items()
+        },
+        base=base,
+        wheels=python,
+        debs=debs,
+        tools=(_uv_tool(settings, session),),
+        sources=tuple(sources.locked(source, settings) for source in stack.sources),
+        weights=tuple(
+            Artifact(
+                kind="weight",
+                filename=f"{weight.sha256[:16]}-{posixpath.basename(weight.url.split('?')[0])}",
+                size=session.size_of(weight.url),
+                sha256=weight.sha256,
+                origin=weight.url,
+                project=posixpath.basename(weight.url.split("?")[0]),
+                version=weight.sha256[:16],
+            )
+            for weight in stack.weights
+        ),
+        digest="",
+    )
+
+
+def _system(stack: Stack, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+    """The base and the .deb files of the stack's system packages, resolved inside that base."""
+    if stack.base.bootstrap is None:
+        return image.locked(stack, settings)
+    boot = stack.base.bootstrap
+    with apt.opened(boot.distribution, boot.suites, settings) as private:
+        debs = private.install((*apt.MINBASE, *boot.packages))
+        check_glibc(stack.base, next((item.version for item in debs if item.project == "libc6"), ""))
+        _check_python(stack, debs)
+        base = LockedBase(
+            kind="bootstrap",
+            distribution=boot.distribution,
+            include=boot.packages,
+            epoch=private.release_epoch(),
+            debs=debs,
+        )
+        if not stack.system:
+            return base, ()
+        private.set_status(private.status(debs))
+        return base, private.install(stack.system)
+
+
+def check_glibc(base: Base, libc6: str) -> None:
+    """Raise InputError where the base's C library is not the one its family states."""
+    if not libc6.startswith(f"{base.glibc}-"):
+        raise InputError(
+            f"the family says glibc {base.glibc}, its base has libc6 {libc6 or '(none)'}",
+            fix=f'write glibc: "{libc6.split("-", maxsplit=1)[0]}" in the family',
+        )
+
+
+def _check_python(stack: Stack, debs: Iterable[Artifact]) -> None:
+    """Raise InputError where the base's own interpreter is another Python than the family states."""
+    found = next((item.version for item in debs if item.project == "python3"), "")
+    if stack.interpreter == "/usr/bin/python3" and not found.startswith(f"{stack.python}."):
+        raise InputError(
+            f"the family says Python {stack.python}, its base has python3 {found or '(none)'}",
+            fix="add python3 to the base's packages, or correct `python`",
+        )
+
+
+def _uv_tool(settings: Settings, session: Session) -> Artifact:
+    """The wheel of the uv that runs inside builds: the version this program itself is locked to."""
+    version = installed_version("uv")
+    for link in links(session, default_index(settings), "uv").values():
+        if not link.filename.startswith(f"uv-{version}-") or not link.filename.endswith(".whl") or not link.sha256:
+            continue
+        tags = {tag.platform for tag in parse_wheel_filename(link.filename)[3]}
+        if "manylinux_2_17_x86_64" in tags:
+            return Artifact(
+                kind="tool",
+                filename=link.filename,
+                size=link.size or session.size_of(link.url),
+                sha256=link.sha256,
+                origin="index:default",
+                project="uv",
+                version=version,
+            )
+    raise JobError(f"the default index has no uv {version} wheel for Linux x86_64", fix="use a mirror that has it")
+
+
+def _changes(old: StackLock | None, new: StackLock) -> tuple[tuple[str, str, str], ...]:
+    """What differs, by (kind, project): (name, version before or "", version after or "")."""
+
+    def table(one: StackLock | None) -> dict[tuple[str, str], Artifact]:
+        return {(item.kind, item.project): item for item in (one.artifacts() if one else ())}
+
+    before, after = table(old), table(new)
+    return tuple(
+        (key[1], before[key].version if key in before else "", after[key].version if key in after else "")
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    )

@@ -1,0 +1,25 @@
+"""Locking a git source: its archive is made once, so that its hash is known before anything is built."""
+
+from __future__ import annotations
+
+from builder.files import sha256_of
+from builder.lock.model import Artifact
+from builder.net.git import archive_commit
+from builder.settings import Settings
+from builder.spec.model import Source
+
+
+def locked(source: Source, settings: Settings) -> Artifact:
+    """The deterministic archive of a source's commit, made under assets/sources and measured there."""
+    name = source.git.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+    path = settings.assets / "sources" / f"{name}-{source.commit[:12]}.tar"
+    archive_commit(source.git, source.commit, path, settings)
+    return Artifact(
+        kind="source",
+        filename=path.name,
+        size=path.stat().st_size,
+        sha256=sha256_of(path),
+        origin=f"git+{source.git}@{source.commit}",
+        project=name,
+        version=source.commit,
+    )

@@ -1,0 +1,206 @@
+"""Reading and writing stacks/NAME/pylock.toml (PEP 751) and stacks/NAME/stack.lock, both TOML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+import tomli_w
+from packaging.pylock import Pylock, PylockValidationError
+
+from builder.errors import InputError
+from builder.files import sha256_text, write_atomic
+from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedIndex, StackLock
+
+PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
+_WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
+_RELOCK = "run `make lock STACK={name}`"
+
+
+def exists(folder: Path) -> bool:
+    """Whether a stack's folder holds a lock."""
+    return (folder / STACK_LOCK).exists()
+
+
+def read(folder: Path) -> StackLock:
+    """The lock in a stack's folder. Raises InputError where it is missing, damaged or of another version."""
+    name = folder.name
+    relock = _RELOCK.format(name=name)
+    path = folder / STACK_LOCK
+    if not path.exists():
+        raise InputError(f"stack {name} has no lock yet", where=str(path), fix=relock)
+    data = _load(path, relock)
+    if data.get("version") != LOCK_VERSION:
+        problem = f"it is a lock of version {data.get('version')}, this program reads {LOCK_VERSION}"
+        raise InputError(problem, where=str(path), fix=relock)
+    pylock_path = folder / PYLOCK
+    pylock = _load(pylock_path, relock)
+    if sha256_text(pylock_path.read_text()) != data.get("pylock"):
+        why = f"{STACK_LOCK} was made with another {PYLOCK}; one of them was edited or not committed"
+        raise InputError("the two lock files do not belong together", where=str(pylock_path), why=why, fix=relock)
+    try:
+        Pylock.from_dict(pylock)
+        return _parse(data, pylock, sha256_text(path.read_text()))
+    except (KeyError, TypeError, ValueError, AttributeError, PylockValidationError) as error:
+        raise InputError(f"it is damaged: {error!r}", where=str(path), fix=relock) from None
+
+
+def write(folder: Path, lock: StackLock) -> StackLock:
+    """Write both files of a lock, pylock.toml first; returns the lock with its digest set."""
+    pylock = pylock_text(lock)
+    text = _lock_text(lock, sha256_text(pylock))
+    write_atomic(folder / PYLOCK, pylock)
+    write_atomic(folder / STACK_LOCK, text)
+    return read(folder)
+
+
+def pylock_text(lock: StackLock) -> str:
+    """The PEP 751 text of a lock's Python packages; paths are relative to the stack's folder."""
+    packages: list[dict[str, Any]] = []
+    for item in lock.wheels:
+        entry = {
+            "name": item.filename,
+            "path": f"{_WHEELHOUSE}/{item.filename}",
+            "size": item.size,
+            "hashes": {"sha256": item.sha256},
+        }
+        package: dict[str, Any] = {"name": item.project, "version": item.version}
+        if (index := item.origin.removeprefix("index:")) != "default":
+            package["index"] = lock.indexes[index].url
+        if item.kind == "sdist":
+            package["sdist"] = entry
+        else:
+            package["wheels"] = [entry]
+        packages.append(package)
+    document = {
+        "lock-version": "1.0",
+        "requires-python": f"=={lock.python}.*",
+        "created-by": "modelstacks",
+        "packages": packages,
+    }
+    Pylock.from_dict(document)
+    return tomli_w.dumps(document)
+
+
+def _load(path: Path, relock: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError("it is missing", where=str(path), fix=relock) from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"it is not TOML: {error}", where=str(path), fix=relock) from None
+
+
+def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> StackLock:
+    base = data["base"]
+    return StackLock(
+        stack=data["stack"],
+        inputs=data["inputs"],
+        epoch=int(data["epoch"]),
+        python=data["python"],
+        platform=data["platform"],
+        indexes={name: LockedIndex(**value) for name, value in data["indexes"].items()},
+        base=LockedBase(
+            kind=base["kind"],
+            reference=base["reference"],
+            digest=base["digest"],
+            distribution=base["distribution"],
+            include=tuple(base["include"]),
+            epoch=int(base["epoch"]),
+            debs=_artifacts("deb", data["base-debs"]),
+        ),
+        wheels=tuple(_python_artifact(package, data["routes"]) for package in pylock["packages"]),
+        debs=_artifacts("deb", data["debs"]),
+        tools=_artifacts("tool", data["tools"]),
+        sources=_artifacts("source", data["sources"]),
+        weights=_artifacts("weight", data["weights"]),
+        digest=digest,
+    )
+
+
+def _artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
+    return tuple(
+        Artifact(
+            kind=kind,
+            filename=row["file"],
+            size=int(row["size"]),
+            sha256=row["sha256"],
+            origin=row["origin"],
+            project=row["name"],
+            version=row["version"],
+        )
+        for row in rows
+    )
+
+
+def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> Artifact:
+    kind: Kind = "sdist" if "sdist" in package else "wheel"
+    entry = package["sdist"] if kind == "sdist" else package["wheels"][0]
+    return Artifact(
+        kind=kind,
+        filename=entry["name"],
+        size=int(entry["size"]),
+        sha256=entry["hashes"]["sha256"],
+        origin=f"index:{routes.get(package['name'], 'default')}",
+        project=package["name"],
+        version=package["version"],
+    )
+
+
+def _lock_text(lock: StackLock, pylock: str) -> str:
+    """One artifact per line, so that a change of one file is a change of one line."""
+    base = lock.base
+    lines = [
+        "# Made by `make lock`; not for editing. Files are named by what they are, so any mirror will do.",
+        f"version = {LOCK_VERSION}",
+        f"stack = {_quoted(lock.stack)}",
+        f"inputs = {_quoted(lock.inputs)}",
+        f"epoch = {lock.epoch}",
+        f"python = {_quoted(lock.python)}",
+        f"platform = {_quoted(lock.platform)}",
+        f"pylock = {_quoted(pylock)}",
+        *_rows("tools", lock.tools),
+        *_rows("debs", lock.debs),
+        *_rows("base-debs", base.debs),
+        *_rows("sources", lock.sources),
+        *_rows("weights", lock.weights),
+        "",
+        "[base]",
+        f"kind = {_quoted(base.kind)}",
+        f"reference = {_quoted(base.reference)}",
+        f"digest = {_quoted(base.digest)}",
+        f"distribution = {_quoted(base.distribution)}",
+        f"include = [{', '.join(_quoted(item) for item in base.include)}]",
+        f"epoch = {base.epoch}",
+        "",
+        "[indexes]",
+        *(
+            f"{name} = {{ url = {_quoted(index.url)}, find_links = {str(index.find_links).lower()} }}"
+            for name, index in sorted(lock.indexes.items())
+        ),
+        "",
+        "[routes]",
+        *(
+            f"{_quoted(item.project)} = {_quoted(item.origin.removeprefix('index:'))}"
+            for item in lock.wheels
+            if item.origin != "index:default"
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(key: str, items: Iterable[Artifact]) -> list[str]:
+    rows = [
+        f"    {{ name = {_quoted(item.project)}, version = {_quoted(item.version)}, file = {_quoted(item.filename)}, "
+        f"size = {item.size}, sha256 = {_quoted(item.sha256)}, origin = {_quoted(item.origin)} }},"
+        for item in items
+    ]
+    return [f"{key} = [", *rows, "]"] if rows else [f"{key} = []"]
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's escapes are a subset of TOML's."""
+    return json.dumps(text)

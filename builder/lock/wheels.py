@@ -1,0 +1,184 @@
+"""Which wheels a stack needs, resolved by uv for the stack's own Python and platform."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import tomli
+import tomli_w
+from packaging.requirements import Requirement
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from builder.errors import InputError, JobError, SurroundingsError
+from builder.lock.model import Artifact, Kind
+from builder.net.index import default_index, links
+from builder.net.session import Session
+from builder.net.tls import ca_bundle
+from builder.settings import Settings
+from builder.spec.model import Stack
+
+
+def resolve(stack: Stack, settings: Settings, session: Session, keep: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """The wheels of a stack, sorted by name; versions in `keep` are preferred where they still fit.
+
+    Each package of a named index comes from that index and no other; everything else comes from
+    the default index. Raises InputError where the requirements cannot be met.
+    """
+    routes = {str(canonicalize_name(name)): key for key, index in stack.indexes.items() for name in index.packages}
+    direct = [str(requirement) for requirement in stack.packages]
+    names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
+    while True:
+        packages = _compile(stack, settings, direct, {name: routes[name] for name in names & set(routes)}, keep)
+        # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
+        stray = {package["name"] for package in packages} & set(routes) - names
+        if not stray:
+            break
+        names |= stray
+        direct += sorted(stray)
+    known = {item.sha256: item.size for item in keep}
+    with ThreadPoolExecutor(settings.jobs) as pool:
+        found = pool.map(lambda package: _artifact(package, stack, routes, known, session), packages)
+        return tuple(sorted(found, key=lambda item: item.project))
+
+
+def _artifact(
+    package: Mapping[str, Any], stack: Stack, routes: Mapping[str, str], known: Mapping[str, int], session: Session
+) -> Artifact:
+    wheels = package.get("wheels", [])
+    kind: Kind = "wheel" if wheels else "sdist"
+    entry = _best(wheels, stack) if wheels else package["sdist"]
+    sha256 = entry.get("hashes", {}).get("sha256", "")
+    url = entry["url"]
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        problem = f"{package['name']} has no sha256 on its index"
+        raise InputError(problem, where=url, fix="use a mirror that serves hashes (PEP 503 #sha256= or PEP 691)")
+    return Artifact(
+        kind=kind,
+        filename=_name(entry),
+        size=entry.get("size") or known.get(sha256) or session.size_of(url),
+        sha256=sha256,
+        origin=f"index:{routes.get(package['name'], 'default')}",
+        project=package["name"],
+        version=package["version"],
+    )
+
+
+def _compile(
+    stack: Stack, settings: Settings, direct: Sequence[str], routes: Mapping[str, str], keep: Sequence[Artifact]
+) -> list[dict[str, Any]]:
+    """Run uv once; returns the packages of the PEP 751 file it writes."""
+    import uv  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="modelstacks-uv-") as folder:
+        home = Path(folder)
+        (home / "pyproject.toml").write_text(tomli_w.dumps(_project(stack, direct, routes)))
+        preferred = [f"{item.project}=={item.version}" for item in keep]
+        (home / "requirements.txt").write_text("\n".join(preferred) + "\n")
+        command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
+        command += ["--default-index", default_index(settings), "--no-config", "--python-version", stack.python]
+        command += ["--python-platform", stack.platform, "--only-binary", ":all:"]
+        for name in stack.from_source:
+            command += ["--no-binary", name]
+        # First the versions (uv prefers those its output file holds already), then their files and hashes.
+        _uv([*command, "-o", "requirements.txt"], home, stack, settings)
+        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], home, stack, settings)
+        packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
+    return packages
+
+
+def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
+    """The wheel that an installer on the stack's Python and platform takes: the most specific tag first."""
+    major, minor = (int(part) for part in stack.python.split("."))
+    glibc = int(stack.base.glibc.split(".")[1])
+    platforms = [f"manylinux_2_{number}_x86_64" for number in range(glibc, 4, -1)] + ["linux_x86_64"]
+    for number, alias in ((17, "manylinux2014_x86_64"), (12, "manylinux2010_x86_64"), (5, "manylinux1_x86_64")):
+        platforms.insert(platforms.index(f"manylinux_2_{number}_x86_64") + 1, alias)
+    order = [*cpython_tags((major, minor), platforms=platforms), *compatible_tags((major, minor), platforms=platforms)]
+    rank = {tag: place for place, tag in reversed(list(enumerate(order)))}
+    return min(
+        wheels, key=lambda entry: min(rank.get(tag, len(order)) for tag in parse_wheel_filename(_name(entry))[3])
+    )
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """The file name of a PEP 751 wheel or sdist entry."""
+    return str(entry.get("name") or unquote(entry["url"].split("#")[0].rsplit("/", 1)[-1]))
+
+
+def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str]) -> dict[str, Any]:
+    indexes = [
+        {"name": name, "url": index.url, "explicit": True}
+        if index.url
+        else {"name": name, "url": index.find_links, "explicit": True, "format": "flat"}
+        for name, index in stack.indexes.items()
+    ]
+    return {
+        "project": {
+            "name": f"stack-{stack.name}",
+            "version": "0",
+            "requires-python": f"=={stack.python}.*",
+            "dependencies": list(direct),
+        },
+        "tool": {"uv": {"index": indexes, "sources": {name: {"index": index} for name, index in routes.items()}}},
+    }
+
+
+def _uv(command: Sequence[str], home: Path, stack: Stack, settings: Settings) -> None:
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("UV_") or key in ("UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
+    }
+    environment["SSL_CERT_FILE"] = str(ca_bundle(settings))
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode == 0:
+        return
+    said = " ".join(done.stderr.split())
+    if "No solution found" in said:
+        raise _unsolvable(said, stack, settings)
+    if re.search(r"[Cc]ertificate|Failed to fetch|Could not connect|dns error|error sending request", said):
+        fix = "check the network; behind a private CA, export CA_BUNDLE=/path/to/ca.pem"
+        raise SurroundingsError("uv could not reach an index", why=said[-600:], fix=fix)
+    raise JobError("uv failed", why=said[-1500:], fix="see uv's words")
+
+
+def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:
+    """The reason a resolution failed, and the versions nearest to a pin that the default index does not have."""
+    why = re.sub(r"^.*?No solution found[^:]*: ?", "", said).lstrip("╰─▶ ")
+    for requirement in map(Requirement, stack.packages):
+        pin = next((spec.version for spec in requirement.specifier if spec.operator == "=="), "")
+        if not pin or any(requirement.name in index.packages for index in stack.indexes.values()):
+            continue
+        there = _versions(links(Session(settings), default_index(settings), requirement.name), requirement.name)
+        if there and Version(pin.removesuffix(".*")) not in there and not pin.endswith(".*"):
+            below = [str(version) for version in there if version < Version(pin)][-1:]
+            above = [str(version) for version in there if version > Version(pin)][:1]
+            problem = f"{requirement.name} {pin} is not on the default index"
+            fix = f"pin {' or '.join([*below, *above])} (the nearest that exist)"
+            return InputError(problem, why=why[:800], fix=fix)
+    return InputError("the requirements cannot be met together", why=why[:1500], fix="loosen one of the packages named")
+
+
+def _versions(files: Mapping[str, Any], project: str) -> list[Version]:
+    """The versions of a project that have files, oldest first."""
+    found = set()
+    for filename in files:
+        match = re.match(
+            rf"{re.escape(project).replace('-', '[-_.]')}-([^-]+?)(-.*\.whl|\.tar\.gz|\.zip)$", filename, re.I
+        )
+        try:
+            if match:
+                found.add(Version(match[1]))
+        except InvalidVersion:
+            continue
+    return sorted(found)

@@ -1,0 +1,79 @@
+"""Which files differ between two images, read from their flattened file systems; works with every image store."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from builder.engine.client import Engine
+from builder.errors import JobError
+
+_KINDS = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
+
+
+class Difference(NamedTuple):
+    """One difference: where, in which respect (presence, kind, mode, owner, time, link or bytes), and both values."""
+
+    path: str
+    what: str
+    first: str
+    second: str
+
+
+class _Entry(NamedTuple):
+    kind: str
+    mode: str
+    owner: str
+    time: str
+    link: str
+    bytes: str
+
+
+def differences(engine: Engine, first: str, second: str) -> Iterator[Difference]:
+    """Every difference between the files of two images, by path."""
+    one, two = _listing(engine, first), _listing(engine, second)
+    for path in sorted(one.keys() | two.keys()):
+        left, right = one.get(path), two.get(path)
+        if left is None or right is None:
+            yield Difference(
+                path, "presence", "absent" if left is None else "there", "absent" if right is None else "there"
+            )
+            continue
+        for what, before, after in zip(_Entry._fields, left, right, strict=True):
+            if before != after:
+                yield Difference(path, what, before, after)
+
+
+def _listing(engine: Engine, image: str) -> dict[str, _Entry]:
+    """Path -> what is there, from `docker export` of a container that is never started."""
+    container = engine.run(["create", "--network", "none", image, "true"]).stdout.strip()
+    try:
+        command = engine.command("export", container)
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE) as child,
+            tarfile.open(fileobj=child.stdout, mode="r|") as tar,
+        ):
+            found = {member.name: _entry(tar, member) for member in tar}
+        if child.returncode != 0:
+            raise JobError(f"the engine could not export {image}", fix="check the engine's log")
+        return found
+    finally:
+        engine.run(["rm", container])
+
+
+def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
+    digest = hashlib.sha256()
+    stream = tar.extractfile(member) if member.isfile() else None
+    while stream and (chunk := stream.read(1 << 20)):
+        digest.update(chunk)
+    return _Entry(
+        kind=_KINDS.get(member.type, "special"),
+        mode=oct(member.mode),
+        owner=f"{member.uid}:{member.gid}",
+        time=str(int(member.mtime)),
+        link=member.linkname,
+        bytes=f"{member.size} bytes, sha256 {digest.hexdigest()[:12]}" if member.isfile() else "",
+    )

@@ -1,0 +1,72 @@
+"""What the dynamic loader finds for each shared library of the stack, and which CUDA libraries the image holds.
+
+Arguments: site-packages, then the stack's library folders below it. `ld.so --list` is what ldd runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+CUDA_LIBRARY = re.compile(r"lib(cudnn|cublas|cudart|cufft|nvrtc)\.so\.\d+(\.\d)?$")
+LIBRARY = re.compile(r"\.so(\.\d+)*$")
+
+site, folders = Path(sys.argv[1]), sys.argv[2:]
+
+
+def missing(paths: list[str], environment: dict[str, str]) -> dict[str, list[str]]:
+    """Path -> the libraries that the loader does not find for it, its dependencies' own included."""
+    lost = {}
+    for path in paths:
+        command = [LOADER, "--list", path]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+        names = sorted({line.split("=>")[0].strip() for line in lines if line.endswith("not found")})
+        if names or done.returncode:
+            lost[path] = names or [done.stderr.strip()[-300:]]
+    return lost
+
+
+def libraries(folder: Path) -> list[str]:
+    """The shared libraries in a folder, each real file once."""
+    paths = [path for path in folder.glob("*") if LIBRARY.search(path.name) and path.is_file()]
+    return sorted({str(path.resolve()) for path in paths})
+
+
+def cuda_libraries() -> dict[str, list[str]]:
+    """Library name -> the real files of that name anywhere in the image."""
+    found: dict[str, set[str]] = {}
+    for folder, subfolders, names in os.walk("/"):
+        if folder == "/":
+            subfolders[:] = [name for name in subfolders if name not in ("proc", "sys", "dev", "tmp", "run")]
+        for name in filter(CUDA_LIBRARY.match, names):
+            found.setdefault(name, set()).add(str(Path(folder, name).resolve()))
+    return {name: sorted(paths) for name, paths in sorted(found.items())}
+
+
+provider = site / "onnxruntime/capi/libonnxruntime_providers_cuda.so"
+objects = [str(provider)] if provider.is_file() else []
+for folder in folders:
+    objects += [path for path in libraries(site / folder) if path not in objects]
+bare = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+cache = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+cached = [line.split("=> ")[1] for line in cache.splitlines() if "=> " in line]
+print(
+    json.dumps(
+        {
+            "objects": objects,
+            "empty_folders": [folder for folder in folders if not libraries(site / folder)],
+            "missing_by_cache": missing(objects, bare),
+            "missing_as_set": missing(objects, dict(os.environ)),
+            "folders": sorted(str(path.relative_to(site)) for path in site.glob("nvidia/*/lib") if libraries(path)),
+            "library_path": [part for part in os.environ.get("LD_LIBRARY_PATH", "").split(":") if part],
+            "cached_folders": sorted({str(Path(path).parent) for path in cached}),
+            "cuda_libraries": cuda_libraries(),
+        }
+    )
+)

@@ -1,0 +1,46 @@
+"""The interpreter, what is installed, and what a build should not have left behind."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+
+def timed_bytecode(root: Path) -> list[str]:
+    """The .pyc files below root that are valid only while their source keeps its modification time (PEP 552)."""
+    found = []
+    for path in root.rglob("*.pyc"):
+        with path.open("rb") as stream:
+            flags = int.from_bytes(stream.read(8)[4:8], "little")
+        if not flags & 1:
+            found.append(str(path))
+    return sorted(found)
+
+
+def leftovers() -> list[str]:
+    """Installers, their caches, and package lists of apt."""
+    caches = [f"{home}/.cache/{tool}" for home in ("root", "home/*") for tool in ("pip", "uv")]
+    tools = [f"{folder}/uv" for folder in ("opt/venv/bin", "usr/local/bin", "usr/bin", "root/.local/bin")]
+    apt = ["var/lib/apt/lists/*_*", "var/cache/apt/*.bin", "var/cache/apt/archives/*.deb"]
+    return sorted({str(path) for pattern in (*caches, *tools, *apt) for path in Path("/").glob(pattern)})
+
+
+distributions = list(metadata.distributions())
+print(
+    json.dumps(
+        {
+            "version": platform.python_version(),
+            "executable": sys.executable,
+            "prefix": sys.prefix,
+            "packages": sorted([dist.metadata["Name"] or "(no name)", dist.version or ""] for dist in distributions),
+            "direct_urls": sorted(
+                dist.metadata["Name"] for dist in distributions if dist.read_text("direct_url.json") is not None
+            ),
+            "timed_bytecode": timed_bytecode(Path(sys.prefix)),
+            "leftovers": leftovers(),
+        }
+    )
+)

@@ -1,0 +1,79 @@
+"""What a smoke run found, as values and as the evidence document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Outcome = Literal["passed", "failed", "skipped"]
+GpuMode = Literal["auto", "none", "require"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One test. reason: why it failed or was skipped, "" when it passed. seconds: wall clock."""
+
+    check: str
+    test: str
+    outcome: Outcome
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """How a GPU was asked for. arguments: what `docker run` was given; reason: why none was, else ""."""
+
+    mode: GpuMode
+    arguments: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeReport:
+    """A finished run: every result, and where the JUnit XML and the evidence lie. seconds: wall clock of the verb."""
+
+    stack: str
+    image: str
+    image_id: str
+    gpu: Gpu
+    results: tuple[Result, ...]
+    seconds: float
+    junit: Path
+    evidence: Path
+
+    def _count(self, outcome: Outcome) -> int:
+        return sum(1 for result in self.results if result.outcome == outcome)
+
+    @property
+    def passed(self) -> int:
+        """Tests that passed."""
+        return self._count("passed")
+
+    @property
+    def failed(self) -> int:
+        """Tests that failed."""
+        return self._count("failed")
+
+    @property
+    def skipped(self) -> int:
+        """Tests that were skipped, each with its reason."""
+        return self._count("skipped")
+
+    @property
+    def green(self) -> bool:
+        """Whether something passed and nothing failed."""
+        return self.passed > 0 and self.failed == 0
+
+    def document(self) -> dict[str, Any]:
+        """The report as a JSON-ready mapping."""
+        return {
+            **asdict(self),
+            "passed": self.passed,
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "green": self.green,
+            "junit": str(self.junit),
+            "evidence": str(self.evidence),
+        }

@@ -1,0 +1,185 @@
+"""The texts a stack may hold: each kept to a pattern that cannot break out of a Dockerfile, a path or a command line.
+
+The patterns are also in the exported JSON schema, with the words that describe them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$"
+ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def refuse(problem: str, fix: str) -> PydanticCustomError:
+    """An error of a value, with its fix carried along for the reader of the YAML file."""
+    return PydanticCustomError("modelstacks", "{problem}", {"problem": problem, "fix": fix})
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text held to a pattern, said in words to people and as a pattern to the JSON schema.
+
+    pattern: of the whole text, in the syntax that Python and ECMAScript share. what: the noun for "is not …".
+    example: a good value. fix: what to do, if not to write it like the example.
+    check: turns the text into the value kept, with messages of its own.
+    """
+
+    pattern: str
+    what: str
+    example: str
+    check: Callable[[str], str] | None = None
+    fix: str = ""
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook: a strict string, then our check."""
+        return core_schema.no_info_after_validator_function(self._held, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Pydantic's hook: what editors are told."""
+        told = {"pattern": self.pattern, "description": self.what, "examples": [self.example]}
+        return {**handler(schema), **told}
+
+    def _held(self, value: str) -> str:
+        kept = self.check(value) if self.check else value
+        if not re.fullmatch(self.pattern, value):
+            raise refuse(f"{value!r} is not {self.what}", self.fix or f'write it like "{self.example}"')
+        return kept
+
+
+def _plain_text(value: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise refuse("it holds a newline or another control character", "write it on one line")
+    if bad := re.search(r'[$`"\\]|\{\{|\{%|\{#|\}\}|%\}|#\}', value):
+        raise refuse(f"it holds {bad.group()}, which Docker or Jinja would act on", f"leave {bad.group()} out")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise refuse(f"{value!r} is not an absolute path in the image", f"write /{value.lstrip('./')}")
+    if ".." in value.split("/"):
+        raise refuse(f"{value!r} climbs out with '..'", "name the folder itself")
+    return "/" + posixpath.normpath(value).lstrip("/")
+
+
+def _inside(value: str) -> str:
+    if value.startswith("/") or ".." in value.split("/"):
+        raise refuse(f"{value!r} escapes the folder it must stay in", "name a folder below it, without '/' or '..'")
+    return posixpath.normpath(value) if value else value
+
+
+def _requirement(value: str) -> str:
+    try:
+        parsed = Requirement(value)
+    except InvalidRequirement as error:
+        raise refuse(
+            f"{value!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", "write NAME==VERSION"
+        ) from None
+    if parsed.url:
+        raise refuse(
+            f"{parsed.name!r} names its own address", "name an index under `indexes` and list the package there"
+        )
+    return value
+
+
+def _commit(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", value):
+        raise refuse(
+            f"{value!r} is not a full commit; a branch or tag moves",
+            "write the 40 hex digits that `git rev-parse` prints",
+        )
+    return value
+
+
+def _https(value: str) -> str:
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        raise refuse("the address holds a user name or password", "leave them out; ~/.netrc may hold them")
+    if value.startswith("http://"):
+        raise refuse(f"{value!r} is not encrypted", f"write https://{value[7:]}")
+    return value
+
+
+_PATH = "A-Za-z0-9._/+@-"
+
+Name = Annotated[str, _Text(NAME_PATTERN, "a name (a-z, 0-9, '.' and '-'; at most 64 characters)", "onnx-cpu")]
+PlainText = Annotated[
+    str,
+    _Text(
+        r"^(?![\s\S]*(\{\{|\{%|\{#|\}\}|%\}|#\}))[^\x00-\x1f\x7f$`\"\\]*$",
+        'one line of text without $ ` " \\ and without the brackets of Jinja',
+        "onnxruntime on the CPU",
+        _plain_text,
+    ),
+]
+AbsolutePath = Annotated[
+    str,
+    _Text(
+        rf"^(?!([\s\S]*/)?\.\.(/|$))/[{_PATH}]*$",
+        "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..')",
+        "/workspace",
+        _absolute,
+    ),
+]
+InsidePath = Annotated[
+    str,
+    _Text(
+        rf"^(?!/|([\s\S]*/)?\.\.(/|$))[{_PATH}]+$",
+        "a path below a folder (A-Z a-z 0-9 . _ / + @ -, no '..')",
+        "nvidia/cudnn/lib",
+        _inside,
+    ),
+]
+PackageRequirement = Annotated[
+    str,
+    _Text(r"^[A-Za-z0-9][^@\x00-\x1f]*$", "a requirement (PEP 508) without an address", "numpy==1.26.4", _requirement),
+]
+Commit = Annotated[str, _Text(r"^[0-9a-f]{40}$", "a full git commit (40 hex digits)", "0" * 40, _commit)]
+HttpsUrl = Annotated[
+    str,
+    _Text(
+        r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~%+@/=&?-]*)?$",
+        "a plain https:// address (no user, no fragment)",
+        "https://example.org/simple",
+        _https,
+    ),
+]
+Sha256 = Annotated[
+    str,
+    _Text(
+        r"^[0-9a-f]{64}$",
+        "a sha256 (64 hex digits, lower case)",
+        "0" * 64,
+        fix="write the 64 hex digits that `sha256sum` prints",
+    ),
+]
+SystemPackage = Annotated[
+    str, _Text(r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+]$", "the name of a system package (a-z 0-9 + . -)", "libsndfile1")
+]
+PythonVersion = Annotated[str, _Text(r"^3\.[0-9]{1,2}$", "a Python version of two parts", "3.11")]
+CudaVersion = Annotated[str, _Text(r"^[0-9]{1,2}\.[0-9]$", "a CUDA version of two parts", "12.9")]
+GlibcVersion = Annotated[str, _Text(r"^2\.[0-9]{1,2}$", "a glibc version of two parts", "2.36")]
+EnvName = Annotated[str, _Text(ENV_PATTERN, "the name of an environment variable", "TORCH_HOME")]
+PackageName = Annotated[
+    str,
+    _Text(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a Python package (without a version)", "numpy"),
+]
+CheckName = Annotated[str, _Text(r"^[a-z0-9_]+$", "the name of a smoke test (a-z, 0-9 and _)", "onnxruntime_cpu")]
+Capability = Annotated[str, _Text(r"^[0-9]{1,2}\.[0-9](\+PTX)?$", "a compute capability", "8.6+PTX")]
+ImageReference = Annotated[
+    str,
+    _Text(
+        r"^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
+        "an image reference (REGISTRY/NAME:TAG, or with @sha256:…)",
+        "nvidia/cuda:12.9.1-base-ubuntu24.04",
+    ),
+]

@@ -1,0 +1,103 @@
+"""The verb stack: check, lock, fetch, render, build and smoke in one go, each doing only what is not done yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from builder.build import Built, build
+from builder.check import Finding, check
+from builder.engine.client import Engine
+from builder.errors import InputError, JobError
+from builder.fetch import Fetched, fetch
+from builder.lock import StackLock, read, require_fresh, resolve, store
+from builder.settings import Settings
+from builder.smoke import GpuMode, SmokeReport, smoke
+from builder.spec import load_stack, stack_folder
+from builder.spec.model import Stack
+from builder.ui import Ui, human_bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one run of `stack` did: the image, its smoke report, and the seconds each verb took."""
+
+    built: Built
+    fetched: Fetched
+    report: SmokeReport
+    seconds: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "image": self.built.document(),
+            "fetch": self.fetched.document(),
+            "smoke": self.report.document(),
+            "seconds": {verb: round(value, 3) for verb, value in self.seconds.items()},
+        }
+
+    def summary(self, ui: Ui) -> None:
+        """The closing table."""
+        built, seconds = self.built, self.seconds
+        rows = [["tag", built.tag], ["id", built.id], ["size", human_bytes(built.size)]]
+        rows += [[f"{verb}, seconds", f"{value:.1f}"] for verb, value in seconds.items()]
+        rows.append(["all, seconds", f"{sum(seconds.values()):.1f}"])
+        ui.table(f"{built.stack}: {'built' if built.built else 'unchanged'}", ["", ""], rows)
+        self.report.table(ui)
+
+
+def locked(name: str, settings: Settings) -> tuple[Stack, StackLock]:
+    """A stack and its lock. Raises InputError where there is no lock, or it is stale."""
+    stack, folder = load_stack(name, settings), stack_folder(name, settings)
+    lock = read(folder)
+    require_fresh(stack, lock, folder)
+    return stack, lock
+
+
+def refuse_errors(findings: list[Finding], ui: Ui) -> None:
+    """Show findings; raise InputError where one is an error."""
+    for finding in findings:
+        if finding.level == "warning":
+            ui.warn(f"{finding.problem}. Fix: {finding.fix}")
+    if errors := [finding for finding in findings if finding.level == "error"]:
+        first = errors[0]
+        raise InputError(first.problem, why=first.why, fix=first.fix)
+
+
+def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode) -> Made:
+    """Bring a stack from its file to a smoke-tested image.
+
+    Raises InputError (stack, lock or findings), JobError (a download, the build or a smoke test
+    failed) or SurroundingsError.
+    """
+    seconds: dict[str, float] = {}
+
+    def timed(verb: str, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            seconds[verb] = time.monotonic() - started
+
+    stack = timed("check", lambda: load_stack(name, settings))
+    refuse_errors(check(stack, None), ui)
+    folder = stack_folder(name, settings)
+    if not store.exists(folder):
+        timed("lock", lambda: resolve.lock(stack, folder, settings, ui))
+    _, lock = locked(name, settings)
+    refuse_errors(check(stack, lock), ui)
+    engine = Engine.connect()
+    fetched = timed("fetch", lambda: fetch(lock.artifacts(), lock.indexes, settings, ui))
+    built = timed("build", lambda: build(stack, lock, settings, engine, ui))
+    report = timed("smoke", lambda: smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True))
+    made = Made(built, fetched, report, seconds)
+    made.summary(ui)
+    if not report.green:
+        raise JobError(
+            f"{report.failed} smoke tests of {name} failed", where=str(report.junit), fix="see the table above"
+        )
+    return made

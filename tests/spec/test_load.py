@@ -1,0 +1,122 @@
+"""Where stacks and families are found, and what merging gives."""
+
+from pathlib import Path
+
+import pytest
+
+from builder import settings as site
+from builder.errors import InputError
+from builder.settings import Settings
+from builder.spec.load import load_stack, stack_folder, stack_names
+
+FAMILY = """summary: {summary}
+base: {{bootstrap: {{distribution: debian, suites: [bookworm]}}, glibc: "2.36"}}
+python: "3.11"
+packages: [numpy]
+env: {{A: family, B: family}}
+smoke: [python]
+"""
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def two_folders(tmp_path: Path) -> Settings:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    for folder in (shipped, own):
+        write(folder / "families" / "both.yaml", FAMILY.format(summary=f"the one of {folder.name}"))
+    write(shipped / "families" / "shared.yaml", FAMILY.format(summary="shared"))
+    write(shipped / "one" / "stack.yaml", "summary: One\nfamily: both\n")
+    write(
+        own / "two" / "stack.yaml",
+        "summary: Two\nfamily: shared\npackages: [scipy]\nenv: {B: stack}\nsmoke: [opencv]\n",
+    )
+    write(own / "three" / "stack.yaml", "summary: Three\nfamily: both\n")
+    return Settings(home=tmp_path, stacks=(shipped, own))
+
+
+def test_a_users_stack_extends_a_shipped_family(tmp_path: Path) -> None:
+    stack = load_stack("two", two_folders(tmp_path))
+    assert stack.name == "two"
+    assert stack.packages == ("numpy", "scipy")
+    assert stack.env == {"A": "family", "B": "stack"}
+    assert stack.smoke == ("python", "opencv")
+    assert stack.platform == "x86_64-manylinux_2_36"
+
+
+def test_the_family_beside_the_stack_comes_first(tmp_path: Path) -> None:
+    settings = two_folders(tmp_path)
+    own = tmp_path / "own" / "families" / "both.yaml"
+    own.write_text(own.read_text().replace('"3.11"', '"3.12"'))
+    assert load_stack("three", settings).python == "3.12"
+    assert load_stack("one", settings).python == "3.11"
+
+
+def test_names_lead_to_folders_in_order(tmp_path: Path) -> None:
+    settings = two_folders(tmp_path)
+    assert list(stack_names(settings)) == ["one", "three", "two"]
+    assert stack_folder("two", settings) == tmp_path / "own" / "two"
+
+
+@pytest.mark.parametrize("name", ["tow", "../own/two", ""])
+def test_an_unknown_name_lists_the_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_stack(name, two_folders(tmp_path))
+    assert caught.value.problem == f"there is no stack {name!r}"
+    guess = "did you mean two? " if name == "tow" else ""
+    assert caught.value.fix == f"{guess}The stacks are: one, three, two"
+
+
+def test_a_later_folder_cannot_redefine_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "one" / "stack.yaml", "summary: Another\nfamily: both\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        stack_names(settings)
+    assert str(caught.value) == (
+        "own/one: the stack one is there twice: it is also in shipped/one. Fix: rename one of the two folders"
+    )
+
+
+def test_a_folder_with_a_malformed_name_is_an_error(tmp_path: Path) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "My Stack" / "stack.yaml", "summary: Mine\nfamily: both\n")
+    with pytest.raises(InputError, match="'My Stack' is not a stack's name"):
+        stack_names(settings)
+
+
+def test_a_missing_folder_of_stacks_is_an_error(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, stacks=(tmp_path / "nowhere",))
+    with pytest.raises(InputError, match="folder of stacks cannot be read"):
+        stack_names(settings)
+
+
+def test_a_path_outside_the_current_folder_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "two" / "stack.yaml", "summary: Two\nfamily: shared\ngpu: [x]\n")
+    monkeypatch.chdir(tmp_path / "shipped")
+    with pytest.raises(InputError) as caught:
+        load_stack("two", settings)
+    assert caught.value.where == f"{tmp_path}/own/two/stack.yaml:3"
+    assert caught.value.fix == "did you mean `gpus`?"
+
+
+def test_a_file_of_more_than_a_mebibyte_is_refused(tmp_path: Path) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "two" / "stack.yaml", "summary: Two\nfamily: shared\n" + "#" * (1 << 20))
+    with pytest.raises(InputError, match="larger than 1 MiB"):
+        load_stack("two", settings)
+
+
+def test_the_shipped_stacks_say_what_they_should() -> None:
+    settings = site.load(environ={})
+    cpu, gpu = (load_stack(name, settings) for name in ("onnx-cpu", "ort-cudnn9"))
+    assert cpu.packages == ("onnxruntime==1.20.1", "numpy==1.26.4", "scipy==1.11.4", "opencv-python-headless==4.9.0.80")
+    assert "onnxruntime-gpu==1.20.2" in gpu.packages
+    assert "nvidia-cudnn-cu12>=9.6,<10" in gpu.packages
+    assert gpu.packages[-3:] == cpu.packages[-3:]
+    assert gpu.base == cpu.base
+    assert gpu.cuda == "12.9"
+    assert cpu.cuda is None
