@@ -107,7 +107,7 @@ def list_(run: Run) -> None:
 @STACKS
 @click.pass_obj
 def check(run: Run, stacks: tuple[str, ...]) -> None:
-    """Hold stacks and their locks against the known facts."""
+    """Hold stacks and locks against known facts."""
     from builder.check import check as find
     from builder.lock import read, require_fresh, store
     from builder.spec import load_stack, stack_folder
@@ -135,7 +135,7 @@ def check(run: Run, stacks: tuple[str, ...]) -> None:
 @click.option("--upgrade", is_flag=True, help="Resolve anew instead of keeping what is locked.")
 @click.pass_obj
 def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
-    """Resolve stacks and write their locks, every file by hash."""
+    """Resolve and lock every file by hash."""
     from builder.check import check as find
     from builder.lock import resolve
     from builder.spec import load_stack, stack_folder
@@ -158,7 +158,7 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
 @click.option("--verify", is_flag=True, help="Hash every file again instead of trusting its size and time.")
 @click.pass_obj
 def fetch(run: Run, stacks: tuple[str, ...], verify: bool) -> None:
-    """Bring everything the locks name to wheels/ and assets/, verified."""
+    """Bring every locked file here, verified."""
     from builder.fetch import fetch as bring
     from builder.stack import locked
 
@@ -191,7 +191,7 @@ def render(run: Run, stacks: tuple[str, ...]) -> None:
 @STACKS
 @click.pass_obj
 def build(run: Run, stacks: tuple[str, ...]) -> None:
-    """Build images from what was fetched, without a network."""
+    """Build images without a network."""
     from builder.build import build as make
     from builder.engine.client import Engine
     from builder.stack import locked
@@ -210,7 +210,7 @@ def build(run: Run, stacks: tuple[str, ...]) -> None:
 @GPU
 @click.pass_obj
 def smoke(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
-    """Run the stacks' smoke tests inside their built images."""
+    """Run smoke tests inside the built images."""
     from builder.engine.client import Engine
     from builder.smoke import smoke as prove
     from builder.stack import locked
@@ -245,7 +245,7 @@ def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
 @STACKS
 @click.pass_obj
 def reproduce(run: Run, stacks: tuple[str, ...]) -> None:
-    """Build stacks twice from nothing and compare the images layer by layer."""
+    """Build twice from nothing and compare."""
     from builder.engine.client import Engine
     from builder.reproduce import reproduce as twice
     from builder.stack import locked
@@ -265,7 +265,10 @@ def reproduce(run: Run, stacks: tuple[str, ...]) -> None:
 @program.command()
 @click.pass_obj
 def engine(run: Run) -> None:
-    """Have a usable container engine: say so, or install and start it (root on Debian or Ubuntu)."""
+    """Have a container engine.
+
+    Does nothing where a usable one answers; else installs and starts one (root on Debian or Ubuntu), or says what to do.
+    """
     from builder.engine.install import ensure
 
     run.ui.document(ensure(run.ui))
@@ -274,7 +277,10 @@ def engine(run: Run) -> None:
 @program.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the shell completion script, e.g. `source <(modelstacks completion bash)`."""
+    """Print a shell completion script.
+
+    Use it as `source <(modelstacks completion bash)`.
+    """
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)

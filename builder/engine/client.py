@@ -49,7 +49,7 @@ class Engine:
     def connect(cls, host: str = "") -> Engine:
         """The engine at host (`unix://`, `tcp://`, `ssh://`), or the one the docker command uses when host is "".
 
-        Raises SurroundingsError naming the remedy: no docker command, no answer, no permission,
+        Raises EngineError (a SurroundingsError) naming the remedy: no docker command, no answer, no permission,
         engine or buildx missing or too old, TLS verification switched off.
         """
         info, prefix, endpoint = probe.ask(host)

@@ -20,6 +20,16 @@ _PATIENCE = 30.0  # seconds a remote engine may take to answer
 _GPU_KIND = "nvidia.com/gpu"
 
 
+class EngineError(SurroundingsError):
+    """No usable engine. lacks: "client", "answer", "buildx" (what `make engine` cures), or "rights", "elsewhere"
+    (no answer at an endpoint the user chose), "age", "kind", "tls".
+    """
+
+    def __init__(self, lacks: str, problem: str, *, where: str = "", why: str = "", fix: str = "") -> None:
+        super().__init__(problem, where=where, why=why, fix=fix)
+        self.lacks = lacks
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
     """What an engine is and can do.
@@ -42,10 +52,10 @@ class EngineInfo:
 def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
     """The engine's facts, the docker command's first words, and its endpoint as `docker context inspect` gives it.
 
-    Raises SurroundingsError with the one remedy for whatever is missing.
+    Raises EngineError with the one remedy for whatever is missing.
     """
     if shutil.which("docker") is None:
-        raise SurroundingsError("there is no docker command on the PATH", fix="make engine")
+        raise EngineError("client", "there is no docker command on the PATH", fix="make engine")
     prefix = ["docker", "--host", host] if host else ["docker"]
     about, answer = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .}}"])
     endpoint = _document(about[1])
@@ -55,7 +65,8 @@ def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
         said = answer[2] or "\n".join(info.get("ServerErrors") or ()) or about[2]
         raise _no_answer(place, said, asked=bool(host))
     if _docker_part(endpoint).get("SkipTLSVerify"):
-        raise SurroundingsError(
+        raise EngineError(
+            "tls",
             "this docker endpoint is used without verifying its certificate",
             where=place,
             fix="set DOCKER_TLS_VERIFY=1, or give the context the engine's CA: "
@@ -97,36 +108,37 @@ def _docker_part(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     return (endpoint.get("Endpoints") or {}).get("docker") or {}
 
 
-def _no_answer(place: str, said: str, *, asked: bool) -> SurroundingsError:
+def _no_answer(place: str, said: str, *, asked: bool) -> EngineError:
     """The error for an engine that gave no facts; said is docker's own message."""
     low = said.lower()
     if "permission denied" in low:
-        problem = "this user may not talk to Docker Engine"
+        lacks, problem = "rights", "this user may not talk to Docker Engine"
         fix = 'sudo usermod -aG docker "$USER", then log in again'
     elif "context" in low and "not found" in low:
-        problem = "the docker context named by DOCKER_CONTEXT or `docker context use` does not exist"
+        lacks, problem = "elsewhere", "the docker context in use (DOCKER_CONTEXT, `docker context use`) does not exist"
         fix = "unset DOCKER_CONTEXT, or: docker context use default"
     elif asked or os.environ.get("DOCKER_HOST"):
-        problem = "no Docker Engine answers there"
+        lacks, problem = "elsewhere", "no Docker Engine answers there"
         fix = "start the engine there, or unset DOCKER_HOST to use the one of this machine"
     elif place not in ("", "unix:///var/run/docker.sock"):
-        problem = "no Docker Engine answers at the endpoint of the current docker context"
-        fix = "start it, or use the engine of this machine: docker context use default && make engine"
+        lacks, problem = "elsewhere", "no Docker Engine answers at the endpoint of the current docker context"
+        fix = "start it, or use the engine of this machine: docker context use default, then make engine"
     else:
-        problem, fix = "no Docker Engine answers on this machine", "make engine"
-    return SurroundingsError(problem, where=place, why=said.splitlines()[-1] if said else "", fix=fix)
+        lacks, problem, fix = "answer", "no Docker Engine answers on this machine", "make engine"
+    return EngineError(lacks, problem, where=place, why=said.splitlines()[-1] if said else "", fix=fix)
 
 
 def facts(info: Mapping[str, Any], host: str) -> EngineInfo:
     """The facts in a `docker info` document.
 
-    Raises SurroundingsError for an engine or buildx that is too old, or an engine of Windows containers.
+    Raises EngineError for an engine or buildx that is too old, or an engine of Windows containers.
     """
     version = str(info["ServerVersion"])
     if info.get("OSType", "linux") != "linux":
-        raise SurroundingsError("the engine runs Windows containers", where=host, fix="switch it to Linux containers")
+        raise EngineError("kind", "the engine runs Windows containers", where=host, fix="switch it to Linux containers")
     if _numbers(version) < ENGINE_OLDEST:
-        raise SurroundingsError(
+        raise EngineError(
+            "age",
             f"Docker Engine {version} is too old: {'.'.join(map(str, ENGINE_OLDEST))} or newer is needed",
             where=host,
             fix="remove the old docker package, then: make engine",
@@ -152,12 +164,13 @@ def _buildx(info: Mapping[str, Any], host: str) -> str:
     plugins = (info.get("ClientInfo") or {}).get("Plugins") or ()
     found = next((one for one in plugins if one.get("Name") == "buildx" and not one.get("Err")), None)
     if found is None:
-        raise SurroundingsError(
-            "the docker command has no buildx plugin", where=host, fix="make engine, or install docker-buildx"
+        raise EngineError(
+            "buildx", "the docker command has no buildx plugin", where=host, fix="make engine, or install docker-buildx"
         )
     version = str(found.get("Version") or "")
     if _numbers(version) < BUILDX_OLDEST:
-        raise SurroundingsError(
+        raise EngineError(
+            "age",
             f"docker buildx {version or '(of unknown version)'} is too old: "
             f"{'.'.join(map(str, BUILDX_OLDEST))} or newer is needed",
             where=str(found.get("Path") or host),

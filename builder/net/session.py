@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -19,6 +19,7 @@ import urllib3.exceptions
 
 import builder
 from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError
+from builder.net import Stopped
 from builder.net.tls import ca_bundle
 from builder.settings import Settings
 
@@ -29,10 +30,6 @@ _PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are a
 _PIECE = 1 << 20
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _NO_HEAD = {403, 405, 501}
-
-
-class Stopped(Exception):
-    """The run was told to stop (Ctrl-C) while it waited or read."""
 
 
 class Cut(Exception):
@@ -73,6 +70,14 @@ class Session:
         self.ca_bundle = ca_bundle(settings)
         self.stopping = stopping or threading.Event()
         self._local = threading.local()
+        self._open_bodies: set[requests.Response] = set()
+
+    def stop(self) -> None:
+        """End waits and reads of all threads with Stopped, those blocked in a read too; for good."""
+        self.stopping.set()
+        for response in list(self._open_bodies):
+            with suppress(OSError, RuntimeError, ValueError):
+                response.raw.shutdown()
 
     def get_text(self, url: str, accept: str) -> tuple[str, str, str]:
         """A page as (text, its Content-Type in lower case or "", the address after redirects)."""
@@ -83,7 +88,7 @@ class Session:
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 if attempt + 1 == _TRIES:
                     raise _unreachable(url, error) from None
-                self._pause(attempt)
+                self.pause(attempt)
                 continue
             finally:
                 response.close()
@@ -131,18 +136,22 @@ class Session:
             response = self._open("GET", url, {"Accept-Encoding": "identity"})
         length = response.headers.get("Content-Length", "")
         offset = start if response.status_code == 206 else 0
+        self._open_bodies.add(response)
         try:
             yield Body(offset, int(length) if length.isdecimal() else None, self._chunks(response))
         finally:
+            self._open_bodies.discard(response)
             response.close()
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         try:
-            while piece := response.raw.read(_PIECE, decode_content=False):
+            while piece := response.raw.read1(_PIECE, decode_content=False):  # read() would wait for a whole piece
                 if self.stopping.is_set():
                     raise Stopped
                 yield piece
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # ValueError: shut down by stop()
+            if self.stopping.is_set():
+                raise Stopped from None
             raise Cut(_reason(error)) from None
 
     def _open(
@@ -166,14 +175,14 @@ class Session:
             except requests.RequestException as error:
                 if last or not _may_pass(error):
                     raise _unreachable(url, error) from None
-                self._pause(attempt)
+                self.pause(attempt)
                 continue
             if response.status_code < 400 or response.status_code in accepted:
                 return response
             response.close()
             if last or response.status_code not in _TRANSIENT:
                 raise _refused(url, response)
-            self._pause(attempt, response.headers.get("Retry-After", ""))
+            self.pause(attempt, response.headers.get("Retry-After", ""))
         raise AssertionError("the loop above returns or raises")
 
     def _client(self) -> requests.Session:
@@ -183,8 +192,11 @@ class Session:
             client.headers["User-Agent"] = f"modelstacks/{builder.__version__}"
         return client
 
-    def _pause(self, attempt: int, retry_after: str = "") -> None:
-        """Wait before the next try: as long as the server asked (120 s at most), else longer each time."""
+    def pause(self, attempt: int, retry_after: str = "") -> None:
+        """Wait before try attempt+2: as long as the server asked (120 s at most), else longer each time.
+
+        retry_after: the header's value, "" for none. Raises Stopped when told to stop.
+        """
         asked = _seconds(retry_after)
         wait = asked if asked is not None else 0.5 * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311
         if self.stopping.wait(min(wait, _RETRY_AFTER_CAP)):

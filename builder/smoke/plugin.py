@@ -87,7 +87,7 @@ def pytest_runtest_makereport(
     """Under `require` nothing may be skipped: a skip is turned into a failure with the same reason."""
     report = yield
     if report.skipped and item.config.stash[_SESSION].gpu_mode == "require":
-        report.outcome, report.longrepr = "failed", f"skipped, which GPU=require forbids: {_reason(report)}"
+        report.outcome, report.longrepr = "failed", f"GPU=require, but the test cannot run: {_reason(report)}"
     _keep(item.config.stash[_RESULTS], item, report)
     return report
 
@@ -108,7 +108,8 @@ def _reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash else report.longrepr).removeprefix("AssertionError: ")
+    text = str(crash.message if crash else report.longrepr)
+    return text.removeprefix("AssertionError: ").removeprefix("Failed: ").split("\nassert ")[0]
 
 
 def _keep(results: list[dict[str, Any]], item: pytest.Item, report: pytest.TestReport) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from builder.ui import Ui
 
 Outcome = Literal["passed", "failed", "skipped"]
 GpuMode = Literal["auto", "none", "require"]
@@ -32,7 +35,10 @@ class Gpu:
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeReport:
-    """A finished run: every result, and where the JUnit XML and the evidence lie. seconds: wall clock of the verb."""
+    """A finished run: every result, and where the JUnit XML and the evidence lie.
+
+    seconds: wall clock of the run. reused: whether the run was an earlier one of the same image and tests.
+    """
 
     stack: str
     image: str
@@ -42,6 +48,7 @@ class SmokeReport:
     seconds: float
     junit: Path
     evidence: Path
+    reused: bool = False
 
     def _count(self, outcome: Outcome) -> int:
         return sum(1 for result in self.results if result.outcome == outcome)
@@ -77,3 +84,13 @@ class SmokeReport:
             "junit": str(self.junit),
             "evidence": str(self.evidence),
         }
+
+    def table(self, ui: Ui) -> None:
+        """Show every result and the counts; a reason is cut to 300 characters, the JUnit XML has it whole."""
+        rows = []
+        for one in self.results:
+            words = one.test.removeprefix("test_").replace("_", " ")
+            rows.append([one.check, words, one.outcome, f"{one.seconds:.1f}", one.reason.strip()[:300]])
+        ui.table(f"smoke tests of {self.stack}", ["check", "test", "outcome", "seconds", "reason"], rows)
+        counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        ui.say(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")

@@ -11,14 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import write_atomic
+from builder.smoke import evidence
 from builder.smoke.report import Gpu, GpuMode, Result, SmokeReport
 from builder.smoke.session import Expected, Session
 
@@ -43,30 +43,32 @@ def smoke(
     engine: Engine,
     *,
     gpu: GpuMode = "auto",
+    reuse: bool = False,
 ) -> SmokeReport:
     """Run the stack's smoke tests in a container of the image; failing tests are in the report, not raised.
 
     Writes build/NAME/smoke/junit.xml and evidence.json. The container has no network, a read-only root
     and a /tmp in memory, and is removed whatever happens. gpu: `auto` gives the GPU that the engine offers,
-    `none` asks for none, `require` makes every test that cannot run fail.
-    Raises InputError for a test nobody knows, SurroundingsError where the container does not start
-    with its GPU, JobError where it does not start at all or pytest itself breaks.
+    `none` asks for none, `require` makes every test that cannot run fail. reuse: give the last run's report
+    where it was green and of the same image, lock, tests and GPU.
+    Raises InputError for a test nobody knows or an image that is not there, SurroundingsError where the
+    container does not start with its GPU, JobError where it does not start at all or pytest itself breaks.
     """
     started = time.monotonic()
     checks = _check_files(stack)
-    image_id = engine.image(image).id
-    asked = _gpu(gpu, engine)
+    facts = engine.image(image)
+    if facts is None:
+        raise InputError(f"the engine has no image {image}", fix=f"make build STACK={stack.name}")
+    asked, expected = _gpu(gpu, engine), _expected(stack, lock)
     folder = settings.build / stack.name / "smoke"
-    folder.mkdir(parents=True, exist_ok=True)
+    key = evidence.key(facts.id, lock.digest, asked, expected, checks)
+    if reuse and (earlier := evidence.earlier(folder, key)):
+        return earlier
     with tempfile.TemporaryDirectory(prefix="modelstacks-smoke-") as name:
         aside = Path(name)
-        with _container(stack, image_id, asked, engine) as container:
+        with _container(stack, facts.id, asked, engine) as container:
             session = Session(
-                container=container,
-                expected=_expected(stack, lock),
-                gpu_mode=gpu,
-                no_gpu=asked.reason,
-                record=aside / "record.json",
+                container=container, expected=expected, gpu_mode=gpu, no_gpu=asked.reason, record=aside / "record.json"
             )
             session.write(aside / "session.json")
             _pytest(checks, aside, ui, engine)
@@ -75,14 +77,14 @@ def smoke(
     report = SmokeReport(
         stack=stack.name,
         image=image,
-        image_id=image_id,
+        image_id=facts.id,
         gpu=asked,
         results=tuple(Result(**result) for result in record["results"]),
         seconds=round(time.monotonic() - started, 3),
         junit=folder / "junit.xml",
-        evidence=folder / "evidence.json",
+        evidence=folder / evidence.NAME,
     )
-    write_atomic(report.evidence, json.dumps(_evidence(report, record, lock, engine), indent=2, sort_keys=True) + "\n")
+    evidence.write(report, key, record["probes"], lock.digest, engine.info)
     return report
 
 
@@ -152,41 +154,31 @@ def _not_started(stack: Stack, gpu: Gpu, said: str) -> JobError | SurroundingsEr
 def _pytest(checks: list[Path], aside: Path, ui: Ui, engine: Engine) -> None:
     """Run pytest in a process of its own, and show its lines as they come."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "DOCKER_HOST": engine.info.host}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    if engine.command() != ["docker"]:  # testinfra calls plain `docker`, which has to reach the same engine
+        environment.pop("DOCKER_CONTEXT", None)
+        environment["DOCKER_HOST"] = engine.info.host
     command = [sys.executable, "-m", "pytest", "-c", str(_CHECKS / "pytest.ini"), f"--rootdir={_CHECKS}"]
     command += ["-p", "no:cacheprovider", "-p", "builder.smoke.plugin", f"--smoke-session={aside / 'session.json'}"]
-    command += [f"--junitxml={aside / 'junit.xml'}", "-v", "--no-header", "--no-summary", "--color=no"]
-    process = subprocess.Popen(
+    command.append(f"--junitxml={aside / 'junit.xml'}")
+    said = []
+    with subprocess.Popen(
         [*command, *map(str, checks)],
         cwd=_ROOT,
         env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    said = []
-    try:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
-            said.append(line)
-            if line.strip():
-                ui.sub("pytest", line.rstrip())
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                said.append(line)
+                if line.strip():
+                    ui.sub("pytest", line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    code = process.returncode
     if code not in (0, 1):
         raise JobError(f"pytest ended with code {code}, before it had judged the image", why="".join(said)[-2000:])
-
-
-def _evidence(report: SmokeReport, record: dict[str, Any], lock: StackLock, engine: Engine) -> dict[str, Any]:
-    """The report, and under which circumstances it was found."""
-    return {
-        **report.document(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "lock": lock.digest,
-        "engine": {"version": engine.info.version, "store": engine.info.store},
-        "driver": record["probes"].get("gpu", {}).get("figures", {}).get("driver", ""),
-        "probes": record["probes"],
-    }

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -28,6 +29,7 @@ from rich.table import Table
 
 from builder.errors import InputErrors, ModelstacksError
 
+_WIDE = 200  # characters of a table's line off a terminal
 _PLAIN_SECONDS = 5.0  # off a terminal, one progress line per this many seconds
 
 
@@ -93,6 +95,9 @@ class Ui:
         self.as_json = as_json
         self._spoken = False
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            # There is no width to keep to; who reads a log wants a row on a line.
+            self.console.width = _WIDE
 
     def say(self, text: str) -> None:
         """One line of talk; markup in it is shown, not obeyed."""
@@ -122,9 +127,9 @@ class Ui:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of text cells."""
-        table = Table(title=title or None, title_justify="left")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.console.print(table, soft_wrap=False)

@@ -9,7 +9,7 @@ from builder.smoke.session import Expected, Probes
 pytestmark = pytest.mark.needs_gpu
 
 
-def _covered(capability: str, listed: tuple[str, ...]) -> bool:
+def covered(capability: str, listed: tuple[str, ...]) -> bool:
     """Whether code for the listed capabilities runs on a GPU: same major and no newer minor, or older PTX."""
     major, minor = map(int, capability.split("."))
     for item in listed:
@@ -28,5 +28,5 @@ def test_the_driver_shows_a_gpu(probe: Probes) -> None:
 def test_the_stack_covers_the_compute_capability(stack: Expected, probe: Probes) -> None:
     found = {device["capability"] for device in probe("gpu")["devices"]}
     assert found, "no GPU, so no compute capability"
-    outside = [one for one in sorted(found) if stack.gpus and not _covered(one, stack.gpus)]
+    outside = [one for one in sorted(found) if stack.gpus and not covered(one, stack.gpus)]
     assert not outside, f"compute capability {', '.join(outside)}; the stack is built for {', '.join(stack.gpus)}"

@@ -9,7 +9,7 @@ from builder.smoke.session import Probes
 RTOL, ATOL = "1e-4", "1e-5"
 
 
-@pytest.mark.parametrize(("operator", "shape"), [("MatMul", [4, 3]), ("Conv", [1, 4, 8, 8])])
+@pytest.mark.parametrize(("operator", "shape"), [("MatMul", [4, 3]), ("Conv", [1, 4, 8, 8])], ids=["MatMul", "Conv"])
 def test_onnxruntime_on_the_cpu_equals_numpy(operator: str, shape: list[int], probe: Probes) -> None:
     figures = probe("onnxruntime", "CPUExecutionProvider", RTOL, ATOL)[operator]
     assert figures["shape"] == shape

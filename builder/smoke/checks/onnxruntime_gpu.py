@@ -11,7 +11,7 @@ RTOL, ATOL = "1e-3", "1e-2"
 pytestmark = pytest.mark.needs_gpu
 
 
-@pytest.mark.parametrize(("operator", "shape"), [("MatMul", [4, 3]), ("Conv", [1, 4, 8, 8])])
+@pytest.mark.parametrize(("operator", "shape"), [("MatMul", [4, 3]), ("Conv", [1, 4, 8, 8])], ids=["MatMul", "Conv"])
 def test_onnxruntime_runs_on_cuda(operator: str, shape: list[int], probe: Probes) -> None:
     figures = probe("onnxruntime", "CUDAExecutionProvider", RTOL, ATOL)[operator]
     assert figures["shape"] == shape

@@ -1,6 +1,7 @@
 """What the dynamic loader finds for each shared library of the stack, and which CUDA libraries the image holds.
 
-Arguments: site-packages, then the stack's library folders below it. `ld.so --list` is what ldd runs.
+Arguments: site-packages, then the stack's library folders below it. The loader is asked as ldd
+asks it, by LD_TRACE_LOADED_OBJECTS; its own `--list` stops at the first library that is not found.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ site, folders = Path(sys.argv[1]), sys.argv[2:]
 def missing(paths: list[str], environment: dict[str, str]) -> dict[str, list[str]]:
     """Path -> the libraries that the loader does not find for it, its dependencies' own included."""
     lost = {}
+    traced = {**environment, "LD_TRACE_LOADED_OBJECTS": "1"}
     for path in paths:
-        command = [LOADER, "--list", path]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run([LOADER, path], env=traced, capture_output=True, text=True, check=False)
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
         names = sorted({line.split("=>")[0].strip() for line in lines if line.endswith("not found")})
         if names or done.returncode:

@@ -1,0 +1,85 @@
+# One target per verb of the command line; `make help` lists them.
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+STACK ?=
+GPU ?= auto
+comma := ,
+names := $(subst $(comma), ,$(STACK))
+run := .venv/bin/python -m builder $(if $(JSON),--json) $(foreach folder,$(STACKS),--stacks '$(folder)')
+
+VERBS := list check lock fetch render build smoke stack reproduce engine
+.PHONY: help venv $(VERBS) lint test test-heavy bench schema completion clean
+
+help: ## this list
+	@echo 'make TARGET… [STACK=NAME,NAME | STACK=all]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'STACK=      stacks: one, several by comma, or all (stack, lock, fetch, …: onnx-cpu if not given)'
+	@echo 'GPU=        auto, none or require, for stack and smoke'
+	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
+	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
+	@echo 'CA_BUNDLE=  PEM files or folders to trust beside the system store'
+	@echo 'make ends with 2 on any failure; .venv/bin/modelstacks VERB gives the exact exit codes:'
+	@echo '0 done, 1 the job failed, 2 the input is wrong, 3 the surroundings lack something'
+
+venv: ## the virtual environment, from hash-checked wheels (every target makes it)
+	@tools/venv.sh
+
+engine: venv ## have a usable Docker Engine and mmdebstrap: install and start them as root on Debian or Ubuntu
+	@$(run) engine
+
+list: venv ## the stacks there are, and how far each one is
+	@$(run) list
+
+check: venv ## hold stacks and their locks against the known facts (all, if not given)
+	@$(run) check $(names)
+
+lock: venv ## resolve stacks and write their locks, every file by hash
+	@$(run) lock $(if $(UPGRADE),--upgrade) $(or $(names),onnx-cpu)
+
+fetch: venv ## bring everything the locks name to wheels/ and assets/, verified
+	@$(run) fetch $(if $(VERIFY),--verify) $(or $(names),onnx-cpu)
+
+render: venv ## write build/NAME/Dockerfile and its named contexts
+	@$(run) render $(or $(names),onnx-cpu)
+
+build: venv ## build images from what was fetched, without a network
+	@$(run) build $(or $(names),onnx-cpu)
+
+smoke: venv ## run the smoke tests inside the built images
+	@$(run) smoke --gpu $(GPU) $(or $(names),onnx-cpu)
+
+stack: venv ## everything: lock where needed, fetch, build, smoke
+	@$(run) stack --gpu $(GPU) $(or $(names),onnx-cpu)
+
+reproduce: venv ## build twice from nothing and compare the images
+	@$(run) reproduce $(or $(names),onnx-cpu)
+
+lint: venv ## ruff and mypy --strict
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet . || { echo 'error: unformatted files; fix: .venv/bin/ruff format .' >&2; exit 1; }
+	@.venv/bin/mypy --no-error-summary
+
+test: lint ## lint and the tests that take a minute or less each
+	@.venv/bin/pytest -q -m 'not heavy'
+
+test-heavy: venv ## the long tests
+	@.venv/bin/pytest -q -m heavy
+
+bench: venv ## measure what the README claims
+	@.venv/bin/python bench/run.py
+
+schema: venv ## write stacks/schema.json anew
+	@.venv/bin/python -m builder.spec.schema
+
+completion: venv ## print the shell completion script (SHELL_NAME=bash, zsh or fish)
+	@$(run) completion $(or $(SHELL_NAME),bash)
+
+clean: ## remove build/ and the tools' caches; never wheels/ or assets/
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
+	@find builder tests bench tools stacks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,58 @@
+"""The evidence document: what a smoke run found and under which circumstances, and when it may stand for a new run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.files import sha256_text, write_atomic
+from builder.smoke.report import Gpu, Result, SmokeReport
+from builder.smoke.session import Expected
+
+if TYPE_CHECKING:
+    from builder.engine.probe import EngineInfo
+
+NAME = "evidence.json"
+_ROOM = Path(__file__).resolve().parent
+
+
+def key(image_id: str, lock: str, gpu: Gpu, expected: Expected, checks: list[Path]) -> str:
+    """A digest of everything that decides what the tests find: image, lock, stack, GPU, and the tests' own text."""
+    texts = {str(path.relative_to(_ROOM)): path.read_text(encoding="utf-8") for path in sorted(_ROOM.rglob("*.py"))}
+    parts = [image_id, lock, asdict(gpu), asdict(expected), [path.stem for path in checks], texts]
+    return sha256_text(json.dumps(parts, sort_keys=True))
+
+
+def write(report: SmokeReport, digest: str, probes: dict[str, Any], lock: str, engine: EngineInfo) -> None:
+    """Write evidence.json: the report, its key, date (UTC), lock digest, engine, driver and each probe's figures."""
+    document = {
+        **report.document(),
+        "key": digest,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "lock": lock,
+        "engine": {"version": engine.version, "store": engine.store},
+        "driver": probes.get("gpu", {}).get("figures", {}).get("driver", ""),
+        "probes": probes,
+    }
+    write_atomic(report.evidence, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def earlier(folder: Path, digest: str) -> SmokeReport | None:
+    """The report that evidence.json in folder holds, if its key is digest and it was green; else None."""
+    try:
+        document = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        if document["key"] != digest or not (folder / "junit.xml").is_file():
+            return None
+        report = SmokeReport(
+            gpu=Gpu(**{**document["gpu"], "arguments": tuple(document["gpu"]["arguments"])}),
+            results=tuple(Result(**result) for result in document["results"]),
+            junit=folder / "junit.xml",
+            evidence=folder / NAME,
+            **{name: document[name] for name in ("stack", "image", "image_id", "seconds")},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return replace(report, reused=True) if report.green else None

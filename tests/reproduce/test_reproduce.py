@@ -1,0 +1,73 @@
+"""Two builds from nothing: the same in both image stores, and told apart where they are not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from builder.engine.client import Engine
+from builder.reproduce import reproduce
+from builder.reproduce.differences import differences
+from builder.settings import Settings, load
+from builder.stack import locked
+from builder.ui import Ui
+from tests.conftest import REPO, cli, document
+from tests.private_engine import private_engine
+
+
+@pytest.mark.parametrize("store", ["overlay2", "containerd"])
+def test_two_builds_are_identical_in_both_image_stores(tiny: Path, store: str, tmp_path: Path) -> None:
+    with private_engine(store, tmp_path) as other:
+        done = cli("--json", "--stacks", str(tiny), "reproduce", "tiny", env={"DOCKER_HOST": other.host})
+    report = document(done)["reports"][0]
+    assert report["store"] == store
+    assert report["identical"] is True
+    assert report["ids"][0] == report["ids"][1]
+    assert report["base"][0] == report["base"][1] != ""
+    assert report["files"] == []
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OtherTemplates(Settings):
+    """Settings whose templates lie elsewhere."""
+
+    folder: Path = Path()
+
+    @property
+    def templates(self) -> Path:
+        return self.folder
+
+
+def test_a_build_that_depends_on_the_clock_is_told_and_its_file_named(
+    tiny: Path, engine: Engine, tmp_path: Path
+) -> None:
+    shutil.copytree(REPO / "templates", tmp_path / "templates")
+    with (tmp_path / "templates" / "labels.j2").open("a") as stream:
+        stream.write("RUN date +%N > /etc/built-at\n")
+    base = load(stacks=(tiny,))
+    settings = _OtherTemplates(home=base.home, stacks=base.stacks, folder=tmp_path / "templates")
+    report = reproduce(*locked("tiny", settings), settings, engine, Ui())
+    assert not report.identical
+    assert [item.path for item in report.files if item.what == "bytes"] == ["etc/built-at"]
+    assert engine.image("modelstacks/tiny:reproduce-1") is None
+
+
+def test_differences_names_presence_mode_owner_link_and_bytes(tiny: Path, engine: Engine, tmp_path: Path) -> None:
+    steps = {
+        "one": "touch /only-here && echo a > /bytes && chmod 600 /bytes && ln -s a /link",
+        "two": "echo b > /bytes && chmod 644 /bytes && ln -s b /link && touch /owned && chown 5:6 /owned",
+    }
+    for name, step in steps.items():
+        (tmp_path / name).write_text(f"FROM modelstacks/tiny:latest\nRUN {step}\n")
+        engine.run(["buildx", "build", "--quiet", "-t", f"modelstacks/test:{name}", "-f", str(tmp_path / name), str(tmp_path)])
+    try:
+        found = {(item.path, item.what) for item in differences(engine, "modelstacks/test:one", "modelstacks/test:two")}
+    finally:
+        for name in steps:
+            engine.remove(f"modelstacks/test:{name}")
+    assert {("only-here", "presence"), ("owned", "presence"), ("bytes", "mode"), ("bytes", "bytes")} <= found
+    assert ("link", "link") in found
+    assert not any(path.startswith("usr/") for path, _ in found)

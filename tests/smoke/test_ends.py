@@ -1,0 +1,95 @@
+"""However a run ends, it says so and leaves no container."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from builder.smoke import session
+from builder.smoke.session import ProbeError, Probes
+
+SLOW = "RUN echo 'import time; time.sleep(600)' > /opt/venv/lib/python3.11/site-packages/cv2/__init__.py"
+RUN = """
+import sys
+from pathlib import Path
+from dataclasses import replace
+from builder import settings as site
+from builder.engine.client import Engine
+from builder.lock import read
+from builder.smoke import smoke
+from builder.spec.load import load_stack, stack_folder
+from builder.ui import Ui
+image, name, home = sys.argv[1:]
+stack = load_stack("onnx-cpu", site.load())
+lock = read(stack_folder("onnx-cpu", site.load()))
+stack = stack.model_copy(update={"name": name, "smoke": ("opencv",)})
+try:
+    smoke(stack, lock, image, replace(site.load(), home=Path(home)), Ui(), Engine.connect(), gpu="none")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture(scope="module")
+def slow(variant) -> str:
+    """An image whose cv2 takes ten minutes to import."""
+    return variant(f"{SLOW}\nRUN rm -rf /opt/venv/lib/python3.11/site-packages/cv2/__pycache__")
+
+
+def wait_for(condition, what: str):
+    """The first true answer of condition; a minute is the end of patience, not a measure of speed."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if answer := condition():
+            return answer
+        time.sleep(0.1)
+    return pytest.fail(f"never happened: {what}")
+
+
+def test_ctrl_c_removes_the_container_and_keeps_the_last_report(slow, stack, engine, containers, tmp_path) -> None:
+    report = tmp_path / "build" / stack.name / "smoke" / "evidence.json"
+    report.parent.mkdir(parents=True)
+    report.write_text("of an earlier run")
+    command = [sys.executable, "-c", RUN, slow, stack.name, str(tmp_path)]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        (container,) = wait_for(containers, "a container")
+        wait_for(lambda: "python -" in engine.run(["top", container], check=False).stdout, "a probe in the container")
+        limits = json.loads(engine.run(["inspect", container]).stdout)[0]["HostConfig"]
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate()
+    assert (limits["NetworkMode"], limits["ReadonlyRootfs"], limits["Tmpfs"]) == ("none", True, {"/tmp": ""})
+    assert process.returncode == 130
+    assert containers() == []
+    assert report.read_text() == "of an earlier run"
+    assert [path.name for path in report.parent.iterdir()] == ["evidence.json"]
+
+
+def test_a_probe_without_an_answer_is_ended_and_said(slow, engine, monkeypatch) -> None:
+    monkeypatch.setattr(session, "PROBE_SECONDS", 1)
+    container = engine.run(
+        ["run", "-d", "--rm", "--network", "none", "--entrypoint", "sleep", slow, "600"]
+    ).stdout.strip()
+    try:
+        probe = Probes(container)
+        for _ in range(2):
+            with pytest.raises(ProbeError, match="probe opencv gave no answer within 1 s"):
+                probe("opencv")
+        assert probe("python")["prefix"] == "/opt/venv"
+    finally:
+        engine.run(["rm", "-f", container])
+
+
+def test_every_probe_parses_as_python_3_8() -> None:
+    import ast
+
+    probes = sorted(Path(session.__file__).parent.glob("probes/[a-z]*.py"))
+    assert len(probes) >= 6
+    for path in probes:
+        ast.parse(path.read_text(), filename=str(path), feature_version=(3, 8))

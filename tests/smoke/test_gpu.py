@@ -1,0 +1,99 @@
+"""What is said where a GPU is missing: skipped with the reason, or failed with it under GPU=require."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from builder.engine.client import Engine
+from builder.errors import SurroundingsError
+from builder.smoke import Gpu, SmokeReport
+from builder.smoke.checks.gpu import covered
+
+CHECKS = ("onnxruntime_cpu", "gpu", "onnxruntime_gpu")
+NO_GPU = "the engine offers no GPU (no CDI device nvidia.com/gpu and no NVIDIA runtime)"
+
+
+class ClaimsGpu(Engine):
+    """The edge that this machine lacks: an engine that gives these arguments for a GPU."""
+
+    arguments: tuple[str, ...] = ()
+
+    def gpu_arguments(self) -> list[str]:
+        return list(self.arguments)
+
+
+def claiming(engine: Engine, *arguments: str) -> Engine:
+    fake = ClaimsGpu(engine.info, engine.command(), {})
+    fake.arguments = arguments
+    return fake
+
+
+def reasons(report: SmokeReport, outcome: str) -> dict[str, str]:
+    return {one.test: one.reason for one in report.results if one.outcome == outcome}
+
+
+def test_none_skips_every_gpu_test_and_says_why(judge, image, engine) -> None:
+    report = judge(image, smoke=CHECKS, gpu="none", on=claiming(engine, "--no-such-argument"))
+    skipped = reasons(report, "skipped")
+    assert set(skipped.values()) == {"GPU=none: no GPU was asked for"}
+    assert len(skipped) == len([one for one in report.results if one.check != "onnxruntime_cpu"]) == 6
+    assert report.green
+    texts = [skip.attrib["message"] for skip in ET.parse(report.junit).getroot().iter("skipped")]
+    assert texts == list(skipped.values())
+
+
+def test_auto_skips_with_the_reason_where_the_engine_offers_none(judge, image, engine) -> None:
+    report = judge(image, smoke=CHECKS, gpu="auto", on=claiming(engine))
+    assert set(reasons(report, "skipped").values()) == {NO_GPU}
+    assert report.gpu == Gpu(mode="auto", arguments=(), reason=NO_GPU)
+    assert report.green
+
+
+def test_require_fails_every_test_that_cannot_run_and_names_the_reason(judge, image, engine) -> None:
+    report = judge(image, smoke=CHECKS, gpu="require", on=claiming(engine))
+    failed = reasons(report, "failed")
+    assert len(failed) == 6
+    assert set(failed.values()) == {f"GPU=require, but the test cannot run: {NO_GPU}"}
+    assert (report.passed, report.skipped, report.green) == (2, 0, False)
+    root = ET.parse(report.junit).getroot()
+    assert [len(list(root.iter(tag))) for tag in ("skipped", "error", "failure")] == [0, 6, 0]
+
+
+def test_a_gpu_that_was_promised_and_is_not_there_fails(judge, image, engine) -> None:
+    report = judge(image, smoke=("gpu", "onnxruntime_gpu"), gpu="auto", on=claiming(engine, "--env", "PROMISED=1"))
+    failed = reasons(report, "failed")
+    assert len(failed) == len(report.results) == 6
+    assert "libcuda.so.1: cannot open shared object file" in failed["test_the_driver_shows_a_gpu"]
+    assert "CUDAExecutionProvider" in failed["test_onnxruntime_runs_on_cuda[Conv]"]
+
+
+def test_an_engine_that_cannot_give_the_gpu_is_named(judge, image, engine, containers) -> None:
+    with pytest.raises(SurroundingsError, match=r"does not start with the GPU \(--device /dev/no-such.*GPU=none"):
+        judge(image, smoke=CHECKS, gpu="auto", on=claiming(engine, "--device", "/dev/no-such-gpu"))
+    assert containers() == []
+
+
+def test_the_gpu_itself(judge, image, engine) -> None:
+    if not engine.gpu_arguments():
+        pytest.skip(f"needs a GPU: {NO_GPU}")
+    report = judge(image, smoke=("gpu",), gpu="require")
+    assert report.green, reasons(report, "failed")
+
+
+@pytest.mark.parametrize(
+    ("capability", "listed", "runs"),
+    [
+        ("9.0", ("9.0",), True),
+        ("8.9", ("8.6",), True),
+        ("8.0", ("8.6",), False),
+        ("9.0", ("8.6",), False),
+        ("9.0", ("8.6+PTX",), True),
+        ("8.0", ("8.6+PTX",), False),
+        ("12.0", ("8.6", "9.0"), False),
+        ("12.0", ("9.0+PTX", "8.6"), True),
+    ],
+)
+def test_a_gpu_is_covered_by_its_own_major_or_by_older_ptx(capability, listed, runs) -> None:
+    assert covered(capability, listed) is runs
