@@ -86,7 +86,7 @@ trap 'exit 143' TERM
 # pip's words are kept aside: those of a failure are shown, the rest is noise about places it passed over.
 pip() {
     if ! "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@" > "$work/pip.log" 2>&1; then
-        grep -v -e 'is ignored: it is' -e 'Looking in' "$work/pip.log" | tail -n 15 >&2
+        grep -v -e 'is ignored: it is' -e 'Looking in' -e '^Ignoring ' "$work/pip.log" | tail -n 15 >&2
         fail "pip $1 failed" "see pip's words above; behind a private CA: CA_BUNDLE=/path/to/ca.pem make venv"
     fi
 }

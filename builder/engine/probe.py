@@ -60,10 +60,6 @@ def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
     about, answer = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .}}"])
     endpoint = _document(about[1])
     place = str(_docker_part(endpoint).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
-    info = _document(answer[1])
-    if not info.get("ServerVersion"):
-        said = answer[2] or "\n".join(info.get("ServerErrors") or ()) or about[2]
-        raise _no_answer(place, said, asked=bool(host))
     if _docker_part(endpoint).get("SkipTLSVerify"):
         raise EngineError(
             "tls",
@@ -72,6 +68,10 @@ def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
             fix="set DOCKER_TLS_VERIFY=1, or give the context the engine's CA: "
             "docker context update NAME --docker host=…,ca=…",
         )
+    info = _document(answer[1])
+    if not info.get("ServerVersion"):
+        said = answer[2] or "\n".join(info.get("ServerErrors") or ()) or about[2]
+        raise _no_answer(place, said, asked=bool(host))
     return facts(info, place), prefix, endpoint
 
 

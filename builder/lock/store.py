@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedI
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
 _WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
+# A lock may come from anyone: its names become paths and words of a Dockerfile.
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@-]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@:-]*")
 _RELOCK = "run `make lock STACK={name}`"
 
 
@@ -45,7 +49,7 @@ def read(folder: Path) -> StackLock:
         Pylock.from_dict(pylock)
         return _parse(data, pylock, sha256_text(path.read_text()))
     except (KeyError, TypeError, ValueError, AttributeError, PylockValidationError) as error:
-        raise InputError(f"it is damaged: {error!r}", where=str(path), fix=relock) from None
+        raise InputError("it is damaged", where=str(path), why=f"{type(error).__name__}: {error}", fix=relock) from None
 
 
 def write(folder: Path, lock: StackLock) -> StackLock:
@@ -123,35 +127,36 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
 
 def _artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
     return tuple(
-        Artifact(
-            kind=kind,
-            filename=row["file"],
-            size=int(row["size"]),
-            sha256=row["sha256"],
-            origin=row["origin"],
-            project=row["name"],
-            version=row["version"],
-        )
+        _artifact(kind, row["file"], row, origin=row["origin"], project=row["name"], version=row["version"])
         for row in rows
+    )
+
+
+def _artifact(kind: Kind, filename: str, row: Mapping[str, Any], *, origin: str, project: str, version: str) -> Artifact:
+    """One file of a lock. row: holds size and sha256. Raises ValueError for a value that is not what it should be."""
+    if not _FILE_NAME.fullmatch(filename):
+        raise ValueError(f"{filename!r} is not a file name")
+    if bad := next((word for word in (project, version) if not _WORD.fullmatch(word)), None):
+        raise ValueError(f"{bad!r} is not a name or version")
+    size, sha256 = row["size"], row["sha256"]
+    if not isinstance(size, int) or size < 0 or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"the size or sha256 of {filename} is malformed")
+    return Artifact(
+        kind=kind, filename=filename, size=size, sha256=sha256, origin=origin, project=project, version=version
     )
 
 
 def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> Artifact:
     kind: Kind = "sdist" if "sdist" in package else "wheel"
     entry = package["sdist"] if kind == "sdist" else package["wheels"][0]
-    return Artifact(
-        kind=kind,
-        filename=entry["name"],
-        size=int(entry["size"]),
-        sha256=entry["hashes"]["sha256"],
-        origin=f"index:{routes.get(package['name'], 'default')}",
-        project=package["name"],
-        version=package["version"],
-    )
+    project = package["name"]
+    row = {"size": entry["size"], "sha256": entry["hashes"]["sha256"]}
+    origin = f"index:{routes.get(project, 'default')}"
+    return _artifact(kind, entry["name"], row, origin=origin, project=project, version=package["version"])
 
 
 def _lock_text(lock: StackLock, pylock: str) -> str:
-    """One artifact per line, so that a change of one file is a change of one line."""
+    """The text of stack.lock, one artifact per line, so that a change of one file is a change of one line. pylock: sha256 of pylock.toml."""
     base = lock.base
     lines = [
         "# Made by `make lock`; not for editing. Files are named by what they are, so any mirror will do.",

@@ -22,10 +22,18 @@ from packaging.version import InvalidVersion, Version
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.model import Artifact, Kind
 from builder.net.index import default_index, links
-from builder.net.session import Session
+from builder.net.session import Session, clean_url
 from builder.net.tls import ca_bundle
 from builder.settings import Settings
 from builder.spec.model import Stack
+
+
+class _NoSolution(Exception):
+    """uv found no set of versions. said: its reasons, on one line."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 def resolve(stack: Stack, settings: Settings, session: Session, keep: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -38,9 +46,14 @@ def resolve(stack: Stack, settings: Settings, session: Session, keep: Sequence[A
     direct = [str(requirement) for requirement in stack.packages]
     names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
     while True:
-        packages = _compile(stack, settings, direct, {name: routes[name] for name in names & set(routes)}, keep)
         # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
-        stray = {package["name"] for package in packages} & set(routes) - names
+        try:
+            packages = _compile(stack, settings, direct, {name: routes[name] for name in names & set(routes)}, keep)
+            stray = {package["name"] for package in packages} & set(routes) - names
+        except _NoSolution as error:
+            stray = set(re.findall(r"[a-z0-9][a-z0-9-]*", error.said)) & set(routes) - names
+            if not stray:
+                raise _unsolvable(error.said, stack, settings) from None
         if not stray:
             break
         names |= stray
@@ -61,7 +74,7 @@ def _artifact(
     url = entry["url"]
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         problem = f"{package['name']} has no sha256 on its index"
-        raise InputError(problem, where=url, fix="use a mirror that serves hashes (PEP 503 #sha256= or PEP 691)")
+        raise InputError(problem, where=clean_url(url), fix="use a mirror that serves hashes (PEP 503 #sha256= or PEP 691)")
     return Artifact(
         kind=kind,
         filename=_name(entry),
@@ -85,13 +98,13 @@ def _compile(
         preferred = [f"{item.project}=={item.version}" for item in keep]
         (home / "requirements.txt").write_text("\n".join(preferred) + "\n")
         command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
-        command += ["--default-index", default_index(settings), "--no-config", "--python-version", stack.python]
-        command += ["--python-platform", stack.platform, "--only-binary", ":all:"]
+        command += ["--no-config", "--python-version", stack.python, "--python-platform", stack.platform]
+        command += ["--only-binary", ":all:"]
         for name in stack.from_source:
             command += ["--no-binary", name]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
-        _uv([*command, "-o", "requirements.txt"], home, stack, settings)
-        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], home, stack, settings)
+        _uv([*command, "-o", "requirements.txt"], home, settings)
+        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], home, settings)
         packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
     return packages
 
@@ -103,11 +116,19 @@ def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
     platforms = [f"manylinux_2_{number}_x86_64" for number in range(glibc, 4, -1)] + ["linux_x86_64"]
     for number, alias in ((17, "manylinux2014_x86_64"), (12, "manylinux2010_x86_64"), (5, "manylinux1_x86_64")):
         platforms.insert(platforms.index(f"manylinux_2_{number}_x86_64") + 1, alias)
-    order = [*cpython_tags((major, minor), platforms=platforms), *compatible_tags((major, minor), platforms=platforms)]
+    order = [
+        *cpython_tags((major, minor), platforms=platforms),
+        *compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms),
+    ]
     rank = {tag: place for place, tag in reversed(list(enumerate(order)))}
-    return min(
-        wheels, key=lambda entry: min(rank.get(tag, len(order)) for tag in parse_wheel_filename(_name(entry))[3])
-    )
+
+    def place(entry: dict[str, Any]) -> int:
+        return min(rank.get(tag, len(order)) for tag in parse_wheel_filename(_name(entry))[3])
+
+    best = min(wheels, key=place)
+    if place(best) == len(order):
+        raise InputError(f"{_name(best)} does not run on {stack.platform}", fix="choose a version that has such a wheel")
+    return best
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -133,19 +154,20 @@ def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str]) -> 
     }
 
 
-def _uv(command: Sequence[str], home: Path, stack: Stack, settings: Settings) -> None:
+def _uv(command: Sequence[str], home: Path, settings: Settings) -> None:
     environment = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("UV_") or key in ("UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
     }
+    environment["UV_DEFAULT_INDEX"] = default_index(settings)  # not on the command line: it may hold a password
     environment["SSL_CERT_FILE"] = str(ca_bundle(settings))
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:
         return
     said = " ".join(done.stderr.split())
     if "No solution found" in said:
-        raise _unsolvable(said, stack, settings)
+        raise _NoSolution(said)
     if re.search(r"[Cc]ertificate|Failed to fetch|Could not connect|dns error|error sending request", said):
         fix = "check the network; behind a private CA, export CA_BUNDLE=/path/to/ca.pem"
         raise SurroundingsError("uv could not reach an index", why=said[-600:], fix=fix)
@@ -154,13 +176,18 @@ def _uv(command: Sequence[str], home: Path, stack: Stack, settings: Settings) ->
 
 def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:
     """The reason a resolution failed, and the versions nearest to a pin that the default index does not have."""
-    why = re.sub(r"^.*?No solution found[^:]*: ?", "", said).lstrip("╰─▶ ")
+    why = re.sub(r"^.*?No solution found[^:]*: ?", "", said)
+    if absent := re.search(r"(\S+) was not found in the package registry", said):
+        problem = f"{absent[1]} is not on the index it may come from"
+        fix = "correct the name, or list the package under the one of `indexes` that has it"
+        return InputError(problem, why=why[:800], fix=fix)
+    routed = {canonicalize_name(name) for index in stack.indexes.values() for name in index.packages}
     for requirement in map(Requirement, stack.packages):
         pin = next((spec.version for spec in requirement.specifier if spec.operator == "=="), "")
-        if not pin or any(requirement.name in index.packages for index in stack.indexes.values()):
+        if not pin or pin.endswith(".*") or canonicalize_name(requirement.name) in routed:
             continue
         there = _versions(links(Session(settings), default_index(settings), requirement.name), requirement.name)
-        if there and Version(pin.removesuffix(".*")) not in there and not pin.endswith(".*"):
+        if there and Version(pin) not in there:
             below = [str(version) for version in there if version < Version(pin)][-1:]
             above = [str(version) for version in there if version > Version(pin)][:1]
             problem = f"{requirement.name} {pin} is not on the default index"

@@ -135,7 +135,7 @@ def _container(stack: Stack, image_id: str, gpu: Gpu, engine: Engine) -> Iterato
     try:
         done = engine.run(["run", "-d", "--rm", "--name", name, *isolation, *gpu.arguments, *program], check=False)
         if done.returncode:
-            raise _not_started(stack, gpu, done.stderr.strip()[-1000:])
+            raise _not_started(stack, gpu, done.stderr.partition("\n\nRun 'docker")[0].strip()[-1000:])
         yield name
     finally:
         engine.run(["rm", "-f", name], check=False)

@@ -94,7 +94,7 @@ class Ui:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self._spoken = False
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         if not self.console.is_terminal:
             # There is no width to keep to; who reads a log wants a row on a line.
             self.console.width = _WIDE

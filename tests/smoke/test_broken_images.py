@@ -158,11 +158,13 @@ def test_libraries_that_all_resolve_are_green_and_the_driver_is_not_asked_for(ju
 
 
 def test_a_library_that_the_loader_does_not_find_is_named(judge, variant, libraries) -> None:
-    report = judge(variant(f"RUN cp /spare/broken {SITE}/nvidia/cudnn/lib/libbroken.so.1", base=libraries), **LIBRARIES)
-    lost = r"nvidia/cudnn/lib/libbroken\.so\.1 needs libabsent\.so\.7$"
+    provider = "onnxruntime/capi/libonnxruntime_providers_cuda.so"
+    lines = [f"RUN cp /spare/broken {SITE}/{path}" for path in (provider, "nvidia/cudnn/lib/libbroken.so.1")]
+    lost = r"/libonnxruntime_providers_cuda\.so needs libabsent\.so\.7; .*/libbroken\.so\.1 needs libabsent\.so\.7$"
     assert_exactly(
-        report,
+        judge(variant("\n".join(lines), base=libraries), **LIBRARIES),
         {
+            "every_library_folder_of_the_stack_holds_libraries": r"in the image: True, onnxruntime-gpu locked: False",
             "every_needed_library_is_found_by_the_cache_alone": lost,
             "every_needed_library_is_found_with_the_library_path_of_the_image": lost,
         },
@@ -201,6 +203,6 @@ def test_second_versions_and_forgotten_folders_of_cuda_libraries_are_found(judge
     )
 
 
-def test_a_gpu_stack_without_the_cuda_provider_is_found(judge, image) -> None:
+def test_a_loader_test_with_nothing_to_look_at_fails(judge, image) -> None:
     found = failures(judge(image, smoke=("loader",)))
     assert "the stack has no library to look at" in found["every_library_folder_of_the_stack_holds_libraries"]

@@ -9,7 +9,7 @@ import pytest
 from builder.engine.client import Engine
 from builder.errors import SurroundingsError
 from builder.smoke import Gpu, SmokeReport
-from builder.smoke.checks.gpu import covered
+from builder.smoke.session import Expected
 
 CHECKS = ("onnxruntime_cpu", "gpu", "onnxruntime_gpu")
 NO_GPU = "the engine offers no GPU (no CDI device nvidia.com/gpu and no NVIDIA runtime)"
@@ -70,7 +70,7 @@ def test_a_gpu_that_was_promised_and_is_not_there_fails(judge, image, engine) ->
 
 
 def test_an_engine_that_cannot_give_the_gpu_is_named(judge, image, engine, containers) -> None:
-    with pytest.raises(SurroundingsError, match=r"does not start with the GPU \(--device /dev/no-such.*GPU=none"):
+    with pytest.raises(SurroundingsError, match=r"(?s)does not start with the GPU \(--device /dev/no-such.*GPU=none"):
         judge(image, smoke=CHECKS, gpu="auto", on=claiming(engine, "--device", "/dev/no-such-gpu"))
     assert containers() == []
 
@@ -96,4 +96,6 @@ def test_the_gpu_itself(judge, image, engine) -> None:
     ],
 )
 def test_a_gpu_is_covered_by_its_own_major_or_by_older_ptx(capability, listed, runs) -> None:
-    assert covered(capability, listed) is runs
+    nothing = dict.fromkeys(("name", "python", "interpreter", "site_packages"), "")
+    stack = Expected(**nothing, libraries=(), cuda=None, pins={}, gpus=listed)
+    assert stack.covers(capability) is runs

@@ -27,8 +27,9 @@ def _lost(missing: dict[str, list[str]]) -> str:
 
 def test_every_library_folder_of_the_stack_holds_libraries(stack: Expected, figures: dict[str, Any]) -> None:
     assert not figures["empty_folders"], f"no shared library in {', '.join(figures['empty_folders'])}"
-    cuda_provider = [path for path in figures["objects"] if path.endswith("/libonnxruntime_providers_cuda.so")]
-    assert bool(cuda_provider) == ("onnxruntime-gpu" in stack.pins)
+    there = any(path.endswith("/libonnxruntime_providers_cuda.so") for path in figures["objects"])
+    locked = "onnxruntime-gpu" in stack.pins
+    assert there == locked, f"libonnxruntime_providers_cuda.so in the image: {there}, onnxruntime-gpu locked: {locked}"
     assert figures["objects"], "the stack has no library to look at; take `loader` out of its smoke tests"
 
 
