@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def same_file(source: Path, target: Path) -> None:
-    """Make target the same bytes as source: a hard link where the file system allows, else a copy aside and renamed."""
+    """Make target the same bytes as source: a hard link where the file system allows, else a copy of the same date."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}.new")
     aside.unlink(missing_ok=True)
@@ -65,7 +66,10 @@ def same_file(source: Path, target: Path) -> None:
         aside.unlink(missing_ok=True)  # rename is a no-op where both are already one inode
     except OSError:
         aside.unlink(missing_ok=True)
-        write_atomic(target, source.read_bytes())
+        shutil.copy2(source, aside)
+        with aside.open("rb") as stream:
+            os.fsync(stream.fileno())
+        aside.replace(target)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,16 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def tiny(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of stacks holding `tiny` (one small wheel), locked, fetched and built."""
+def tiny(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of stacks holding `tiny` (one small wheel), locked, fetched and built; all it leads to is removed."""
     folder = tmp_path_factory.mktemp("stacks")
     write_stack(folder, "tiny", packages=["six==1.17.0"])
     document(cli("--json", "--stacks", str(folder), "stack", "tiny", "--gpu", "none"))
-    return folder
+    yield folder
+    for stack in folder.iterdir():
+        if stack.name == "families":
+            continue
+        images = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"modelstacks/{stack.name}"]
+        for tag in engine.run(images).stdout.split():
+            engine.remove(tag)
+        shutil.rmtree(REPO / "build" / stack.name, ignore_errors=True)

@@ -81,8 +81,9 @@ def _start(program: str, store: Store, folder: Path, short: Path) -> subprocess.
     }
     (folder / "daemon.json").write_text(json.dumps(config))
     with (folder / "log").open("wb") as log:
+        # In a network of its own: an engine without a bridge takes away the docker0 it finds.
         return subprocess.Popen(
-            [program, "--config-file", str(folder / "daemon.json")],
+            ["unshare", "--net", program, "--config-file", str(folder / "daemon.json")],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -108,12 +108,17 @@ class _Steps:
 
 def _failure(said: str, log: Path) -> ModelstacksError:
     reason = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR:")), said[-300:])
+    step = re.search(r"^------\n > (\[[^\]]+\])[^\n]*\n(.*?)\n------$", said, re.M | re.S)
     if _NO_SPACE.search(said):
         fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
         return SurroundingsError("the engine's disk is full", where=str(log), why=reason, fix=fix)
     if _ENGINE_GONE.search(reason):
         fix = "start it again (`make engine`), then run the same command: finished stages are kept"
         return SurroundingsError("the engine went away during the build", where=str(log), why=reason, fix=fix)
+    if step:
+        words = re.sub(r"^\d+\.\d+ ", "", step[2], flags=re.M).strip()
+        fix = "its whole output is in the log; where a wheel is at fault, run `make fetch VERIFY=1`"
+        return JobError(f"step {step[1]} of the build failed", where=str(log), why=words[-800:], fix=fix)
     return JobError(
-        "the build failed", where=str(log), why=reason.removeprefix("ERROR: "), fix="read the log's last step"
+        "the build failed", where=str(log), why=reason.removeprefix("ERROR: "), fix="read the end of the log"
     )

@@ -12,7 +12,7 @@ from builder.net import Stopped
 from builder.net.session import Cut, Session, clean_url
 
 _PIECE = 1 << 20
-_IDLE_TRIES = 5  # tries in a row that bring the file no further
+_IDLE_TRIES = 4  # tries in a row that bring the file no further
 
 
 class _Wrong(Exception):
@@ -67,7 +67,7 @@ class _Part:
                 if idle == _IDLE_TRIES:
                     raise self._ends_early(reason)
                 if self._have < self._artifact.size:
-                    self._session.pause(idle)
+                    self._session.pause(max(idle - 1, 0))
             if (seen := self._digest.hexdigest()) != self._artifact.sha256:
                 raise _Wrong(f"seen {seen}")
             os.fsync(self._stream.fileno())

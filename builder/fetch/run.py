@@ -59,6 +59,7 @@ class Run:
             if not all(future.done() and not future.exception() for future in futures):
                 self._session.stop()
             pool.shutdown(cancel_futures=True)
+            self._session.close()
         errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
         return sorted(errors, key=lambda error: isinstance(error, Stopped))
 

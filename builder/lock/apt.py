@@ -1,7 +1,7 @@
 """Which .deb files a base or a stack's system packages need, asked of apt itself in a folder of its own.
 
-apt reads only the sources, keyring and package status given here, never the host's, and
-downloads only its signed package lists. Needs apt on the host (Debian or Ubuntu).
+apt reads only the sources, keyring and package status given here, runs no hook of the host, and
+downloads only signed package lists. The host's apt gives its proxies. Needs apt on the host (Debian or Ubuntu).
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Apt:
         if not match:
             raise JobError("apt gave a file without a sha256", why=line, fix="use a mirror with SHA256 package lists")
         url = unquote(match["url"])
-        name, mirror = next(
-            ((name, mirror) for name, mirror in self.mirrors.items() if url.startswith(f"{unquote(mirror)}/")), ("", "")
-        )
+        name, mirror = next(pair for pair in self.mirrors.items() if url.startswith(f"{unquote(pair[1])}/"))
         project, version, _ = match["file"].split("_", 2)
         return Artifact(
             kind="deb",
@@ -86,20 +84,23 @@ class Apt:
         )
 
     def _run(self, *command: str) -> str:
-        environment = {**os.environ, "APT_CONFIG": str(self.config), "LC_ALL": "C"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        # -c is read after the host's configuration, so that what it says holds.
+        program, *arguments = command
+        words = [program, "-c", str(self.config), *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
         if done.returncode == 0:
             return done.stdout
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "W:", "Err:"))]
-        unknown = next((m[1] for line in said if (m := re.search(r"Unable to locate package (\S+)", line))), "")
-        if unknown:
+        if unknown := re.search(r"Unable to locate package (\S+)|Package '(\S+)' has no installation", "\n".join(said)):
             fix = "correct the name, or add the suite that has it to the base"
-            raise InputError(f"system package {unknown} is not in the archive", fix=fix)
-        problem = f"{command[0]} {command[1]} failed"
+            raise InputError(f"system package {unknown[1] or unknown[2]} is not in the archive", fix=fix)
+        if suite := re.search(r"The repository '\S+ (\S+) Release' does not have a Release file", "\n".join(said)):
+            raise InputError(f"suite {suite[1]} is not in the archive", fix="correct `suites` of the base")
         if command[1] == "update":
-            fix = "check the network and MODELSTACKS_DEBIAN_MIRROR"
-            raise SurroundingsError(problem, why="; ".join(said[-4:]), fix=fix)
-        raise JobError(problem, why="; ".join(said[-4:]) or done.stderr[-500:], fix="see apt's words")
+            fix = "check the network, and the mirror (MODELSTACKS_DEBIAN_MIRROR, or the host's apt sources)"
+            raise SurroundingsError("the archive cannot be read", why="; ".join(said[-4:]), fix=fix)
+        why = "; ".join(said[-4:]) or done.stderr[-500:]
+        raise JobError(f"{command[0]} {command[1]} failed", why=why, fix="see apt's words")
 
 
 @contextmanager
@@ -154,13 +155,20 @@ Dir::State::status "{home}/status";
 Dir::State::extended_states "{home}/extended_states";
 Dir::Cache "{home}/cache";
 APT::Architecture "amd64";
+#clear APT::Architectures;
 APT::Architectures {{"amd64";}};
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+APT::Update::Error-Mode "any";
 APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::ForceHash "SHA256";
 Acquire::Retries "3";
 Acquire::https::CaInfo "{ca}";
+Acquire::https::Verify-Peer "true";
+Acquire::https::Verify-Host "true";
 """
     )
     return config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -14,13 +13,13 @@ from packaging.utils import parse_wheel_filename
 
 from builder.errors import InputError, JobError
 from builder.files import held
-from builder.lock import apt, image, sources, store, wheels
+from builder.lock import base, sources, store, wheels
 from builder.lock.inputs import digest
-from builder.lock.model import Artifact, LockedBase, LockedIndex, StackLock
+from builder.lock.model import Artifact, LockedIndex, StackLock
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec.model import Base, Stack
+from builder.spec.model import Stack, Weight
 from builder.ui import Ui
 
 
@@ -77,7 +76,7 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
     ui.say("resolving Python packages")
     python = wheels.resolve(stack, settings, session, old.wheels if old else ())
     ui.say("resolving system packages")
-    base, debs = _system(stack, settings)
+    locked_base, debs = base.locked(stack, settings)
     return StackLock(
         stack=stack.name,
         inputs=digest(stack),
@@ -88,66 +87,31 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
             name: LockedIndex(url=str(index.url or index.find_links), find_links=index.url is None)
             for name, index in stack.indexes.items()
         },
-        base=base,
+        base=locked_base,
         wheels=python,
         debs=debs,
         tools=(_uv_tool(settings, session),),
         sources=tuple(sources.locked(source, settings) for source in stack.sources),
-        weights=tuple(
-            Artifact(
-                kind="weight",
-                filename=f"{weight.sha256[:16]}-{posixpath.basename(weight.url.split('?')[0])}",
-                size=session.size_of(weight.url),
-                sha256=weight.sha256,
-                origin=weight.url,
-                project=posixpath.basename(weight.url.split("?")[0]),
-                version=weight.sha256[:16],
-            )
-            for weight in stack.weights
-        ),
+        weights=tuple(_weight(weight, session) for weight in stack.weights),
         digest="",
     )
 
 
-def _system(stack: Stack, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
-    """The base and the .deb files of the stack's system packages, resolved inside that base."""
-    if stack.base.bootstrap is None:
-        return image.locked(stack, settings)
-    boot = stack.base.bootstrap
-    with apt.opened(boot.distribution, boot.suites, settings) as private:
-        debs = private.install((*apt.MINBASE, *boot.packages))
-        check_glibc(stack.base, next((item.version for item in debs if item.project == "libc6"), ""))
-        _check_python(stack, debs)
-        base = LockedBase(
-            kind="bootstrap",
-            distribution=boot.distribution,
-            include=boot.packages,
-            epoch=private.release_epoch(),
-            debs=debs,
-        )
-        if not stack.system:
-            return base, ()
-        private.set_status(private.status(debs))
-        return base, private.install(stack.system)
-
-
-def check_glibc(base: Base, libc6: str) -> None:
-    """Raise InputError where the base's C library is not the one its family states."""
-    if not libc6.startswith(f"{base.glibc}-"):
+def _weight(weight: Weight, session: Session) -> Artifact:
+    name = posixpath.basename(weight.url.split("?")[0])
+    if not store.FILE_NAME.fullmatch(name):
         raise InputError(
-            f"the family says glibc {base.glibc}, its base has libc6 {libc6 or '(none)'}",
-            fix=f'write glibc: "{libc6.split("-", maxsplit=1)[0]}" in the family',
+            "the address of a weight does not end in a file name", where=weight.url, fix="use one that does"
         )
-
-
-def _check_python(stack: Stack, debs: Iterable[Artifact]) -> None:
-    """Raise InputError where the base's own interpreter is another Python than the family states."""
-    found = next((item.version for item in debs if item.project == "python3"), "")
-    if stack.interpreter == "/usr/bin/python3" and not found.startswith(f"{stack.python}."):
-        raise InputError(
-            f"the family says Python {stack.python}, its base has python3 {found or '(none)'}",
-            fix="add python3 to the base's packages, or correct `python`",
-        )
+    return Artifact(
+        kind="weight",
+        filename=f"{weight.sha256[:16]}-{name}",
+        size=session.size_of(weight.url),
+        sha256=weight.sha256,
+        origin=weight.url,
+        project=name,
+        version=weight.sha256[:16],
+    )
 
 
 def _uv_tool(settings: Settings, session: Session) -> Artifact:

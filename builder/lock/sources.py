@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from builder.files import sha256_of
 from builder.lock.model import Artifact
 from builder.net.git import archive_commit
@@ -11,7 +13,8 @@ from builder.spec.model import Source
 
 def locked(source: Source, settings: Settings) -> Artifact:
     """The deterministic archive of a source's commit, made under assets/sources and measured there."""
-    name = source.git.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+    last = source.git.split("?")[0].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+    name = re.sub(r"[^A-Za-z0-9._-]|^[._-]+", "", last) or "source"
     path = settings.assets / "sources" / f"{name}-{source.commit[:12]}.tar"
     archive_commit(source.git, source.commit, path, settings)
     return Artifact(

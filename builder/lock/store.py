@@ -19,7 +19,7 @@ from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedI
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
 _WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
 # A lock may come from anyone: its names become paths and words of a Dockerfile.
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@-]*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@:-]*")
 _RELOCK = "run `make lock STACK={name}`"
 
@@ -132,9 +132,11 @@ def _artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact,
     )
 
 
-def _artifact(kind: Kind, filename: str, row: Mapping[str, Any], *, origin: str, project: str, version: str) -> Artifact:
+def _artifact(
+    kind: Kind, filename: str, row: Mapping[str, Any], *, origin: str, project: str, version: str
+) -> Artifact:
     """One file of a lock. row: holds size and sha256. Raises ValueError for a value that is not what it should be."""
-    if not _FILE_NAME.fullmatch(filename):
+    if not FILE_NAME.fullmatch(filename):
         raise ValueError(f"{filename!r} is not a file name")
     if bad := next((word for word in (project, version) if not _WORD.fullmatch(word)), None):
         raise ValueError(f"{bad!r} is not a name or version")
@@ -156,7 +158,7 @@ def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> A
 
 
 def _lock_text(lock: StackLock, pylock: str) -> str:
-    """The text of stack.lock, one artifact per line, so that a change of one file is a change of one line. pylock: sha256 of pylock.toml."""
+    """One artifact per line, so that a change of one file is a change of one line. pylock: its sha256."""
     base = lock.base
     lines = [
         "# Made by `make lock`; not for editing. Files are named by what they are, so any mirror will do.",

@@ -16,12 +16,12 @@ import tomli
 import tomli_w
 from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.model import Artifact, Kind
-from builder.net.index import default_index, links
+from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
 from builder.net.tls import ca_bundle
 from builder.settings import Settings
@@ -74,7 +74,9 @@ def _artifact(
     url = entry["url"]
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         problem = f"{package['name']} has no sha256 on its index"
-        raise InputError(problem, where=clean_url(url), fix="use a mirror that serves hashes (PEP 503 #sha256= or PEP 691)")
+        raise InputError(
+            problem, where=clean_url(url), fix="use a mirror that serves hashes (PEP 503 #sha256= or PEP 691)"
+        )
     return Artifact(
         kind=kind,
         filename=_name(entry),
@@ -127,7 +129,9 @@ def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
 
     best = min(wheels, key=place)
     if place(best) == len(order):
-        raise InputError(f"{_name(best)} does not run on {stack.platform}", fix="choose a version that has such a wheel")
+        raise InputError(
+            f"{_name(best)} does not run on {stack.platform}", fix="choose a version that has such a wheel"
+        )
     return best
 
 
@@ -193,19 +197,20 @@ def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:
             problem = f"{requirement.name} {pin} is not on the default index"
             fix = f"pin {' or '.join([*below, *above])} (the nearest that exist)"
             return InputError(problem, why=why[:800], fix=fix)
-    return InputError("the requirements cannot be met together", why=why[:1500], fix="loosen one of the packages named")
+    fix = "loosen one of the packages named"
+    if "has no usable wheels" in said:
+        fix = f"choose versions with wheels for Python {stack.python} on {stack.platform}, or name it in `from-source`"
+    return InputError("the requirements cannot be met together", why=why[:1500], fix=fix)
 
 
-def _versions(files: Mapping[str, Any], project: str) -> list[Version]:
-    """The versions of a project that have files, oldest first."""
+def _versions(files: Mapping[str, Link], project: str) -> list[Version]:
+    """The versions of a project that have a wheel and are not withdrawn, oldest first."""
     found = set()
-    for filename in files:
-        match = re.match(
-            rf"{re.escape(project).replace('-', '[-_.]')}-([^-]+?)(-.*\.whl|\.tar\.gz|\.zip)$", filename, re.I
-        )
+    for link in files.values():
         try:
-            if match:
-                found.add(Version(match[1]))
-        except InvalidVersion:
+            name, version, *_ = parse_wheel_filename(link.filename)
+        except (InvalidWheelFilename, InvalidVersion):
             continue
+        if name == canonicalize_name(project) and not link.yanked:
+            found.add(version)
     return sorted(found)

@@ -40,6 +40,7 @@ class _Client(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)
         if target and resp.url.startswith("https:") and not urljoin(resp.url, target).startswith("https:"):
+            resp.close()
             raise JobError(
                 "the server redirects from https to an address without TLS",
                 where=clean_url(resp.url),
@@ -61,7 +62,8 @@ class Body:
 class Session:
     """One run's HTTP client; may be used from any thread.
 
-    settings: gives the CA bundle. stopping: when set, waits and reads end with Stopped.
+    settings: gives the CA bundle. stopping: when set, waits and reads end with Stopped. As a context
+    manager it closes its connections at the end.
     Every method raises SurroundingsError where the server cannot be reached or trusted, JobError where
     it refuses, InputError for an address that is not http(s); `where` is the URL without credentials.
     """
@@ -71,6 +73,18 @@ class Session:
         self.stopping = stopping or threading.Event()
         self._local = threading.local()
         self._open_bodies: set[requests.Response] = set()
+        self._clients: list[_Client] = []
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that all threads left open."""
+        for client in self._clients:
+            client.close()
 
     def stop(self) -> None:
         """End waits and reads of all threads with Stopped, those blocked in a read too; for good."""
@@ -185,10 +199,11 @@ class Session:
             self.pause(attempt, response.headers.get("Retry-After", ""))
         raise AssertionError("the loop above returns or raises")
 
-    def _client(self) -> requests.Session:
-        client: requests.Session | None = getattr(self._local, "client", None)
+    def _client(self) -> _Client:
+        client: _Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = _Client()
+            self._clients.append(client)
             client.headers["User-Agent"] = f"modelstacks/{builder.__version__}"
         return client
 

@@ -43,8 +43,12 @@ class Rendered:
 
 
 def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
-    """Write build/NAME/Dockerfile and its contexts. Raises InputError where a locked file is not fetched yet."""
+    """Write build/NAME/Dockerfile and its contexts.
+
+    Raises InputError, before anything is written, where a locked file is not fetched or is an sdist.
+    """
     folder = settings.build / stack.name
+    _require_fetched(lock, settings)
     with held(folder / ".rendering"):
         write_atomic(folder / "Dockerfile", dockerfile(stack, lock, settings.templates))
         contexts = {"uv": _uv(lock, settings)}
@@ -59,7 +63,21 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
             _write(contexts["debs"] / "sources.list", "deb [trusted=yes] file:/mnt/debs ./\n")
             _write(contexts["debs"] / "apt.conf", _APT_CONF)
         (folder / "contexts" / "empty").mkdir(parents=True, exist_ok=True)
+        for there in (folder / "contexts").iterdir():
+            if there.name not in contexts and there.name != "empty":
+                shutil.rmtree(there)
     return Rendered(folder, folder / "Dockerfile", contexts)
+
+
+def _require_fetched(lock: StackLock, settings: Settings) -> None:
+    for item in lock.artifacts():
+        path = settings.home / item.folder / item.filename
+        if item.kind == "sdist":
+            fix = "choose a version that has a wheel, and take it out of `from-source`"
+            raise InputError(f"{item.project} is locked as an sdist, which cannot be built yet", fix=fix)
+        if item not in lock.base.debs and not path.exists():
+            fix = f"run `make fetch STACK={lock.stack}`"
+            raise InputError(f"{item.filename} is in the lock but not fetched", where=str(path), fix=fix)
 
 
 def _linked(folder: Path, name: str, items: Sequence[Artifact], settings: Settings) -> Path:
@@ -73,12 +91,17 @@ def _linked(folder: Path, name: str, items: Sequence[Artifact], settings: Settin
             there.unlink()
     for filename, source in wanted.items():
         target = context / filename
-        if not source.exists():
-            fix = f"run `make fetch STACK={folder.name}`"
-            raise InputError(f"{filename} is in the lock but not fetched", where=str(source), fix=fix)
-        if not (target.exists() and target.samefile(source)):
+        if not (target.exists() and _same(source, target)):
             same_file(source, target)
     return context
+
+
+def _same(source: Path, target: Path) -> bool:
+    """Whether target is a link to source, or an untouched copy where the file system allows no link."""
+    one, other = source.stat(), target.stat()
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) or (
+        one.st_dev != other.st_dev and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -91,22 +114,13 @@ def _uv(lock: StackLock, settings: Settings) -> Path:
     """The folder with the uv program, unpacked once from its locked wheel; it never enters the image."""
     tool = next(item for item in lock.tools if item.project == "uv")
     folder = settings.assets / "tools" / f"uv-{tool.version}-{tool.sha256[:12]}"
-    target = folder / "uv"
-    if target.exists():
-        return folder
     wheel = settings.home / tool.folder / tool.filename
-    if not wheel.exists():
-        fix = f"run `make fetch STACK={lock.stack}`"
-        raise InputError(f"{tool.filename} is in the lock but not fetched", where=str(wheel), fix=fix)
-    with zipfile.ZipFile(wheel) as archive:
-        members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
-        if len(members) != 1:
-            raise JobError("the uv wheel holds no uv program", where=str(wheel), fix="run `make fetch VERIFY=1`")
-        aside = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)
-        write_atomic(aside / "uv", archive.read(members[0]), mode=0o755)
-    if folder.exists():
-        shutil.rmtree(aside)
-    else:
-        aside.rename(folder)
+    with held(folder.with_name(f".{folder.name}.lock")):
+        if not (folder / "uv").exists():
+            with zipfile.ZipFile(wheel) as archive:
+                members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
+                if len(members) != 1:
+                    fix = "run `make fetch VERIFY=1`"
+                    raise JobError("the uv wheel holds no uv program", where=str(wheel), fix=fix)
+                write_atomic(folder / "uv", archive.read(members[0]), mode=0o755)
     return folder

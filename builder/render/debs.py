@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from builder.errors import JobError
+from builder.errors import JobError, SurroundingsError
 from builder.lock.model import Artifact
 
 
 def package_list(folder: Path, debs: Iterable[Artifact]) -> str:
     """The stanzas of these files, read from their own control data, with the locked size and sha256.
 
-    Raises JobError where dpkg-deb cannot read a file.
+    Raises JobError where dpkg-deb cannot read a file, SurroundingsError where this host has no dpkg-deb.
     """
+    if not shutil.which("dpkg-deb"):
+        raise SurroundingsError("dpkg-deb is not installed", fix="install the package dpkg of your distribution")
     stanzas = []
     for deb in debs:
         done = subprocess.run(

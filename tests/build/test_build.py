@@ -21,10 +21,7 @@ from builder.render import Rendered, base_tag
 from builder.ui import Ui
 from tests.conftest import REPO, cli, document
 
-REACH = (
-    "FROM {base}\n"
-    "RUN python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()\"\n"
-)
+REACH = "FROM {base}\nRUN python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()\"\n"
 
 
 @pytest.fixture
@@ -44,9 +41,7 @@ def rendered(folder: Path, text: str) -> Rendered:
     return Rendered(folder, folder / "Dockerfile", {})
 
 
-def test_a_step_that_reaches_for_the_network_fails(
-    tiny: Path, engine: Engine, listener: int, tmp_path: Path
-) -> None:
+def test_a_step_that_reaches_for_the_network_fails(tiny: Path, engine: Engine, listener: int, tmp_path: Path) -> None:
     build = rendered(tmp_path, REACH.format(base=base_tag(read(tiny / "tiny").base), port=listener))
     with pytest.raises(JobError) as caught:
         buildx.run(build, engine, Ui(), tags=("modelstacks/test:reach",), labels={}, epoch=1, use_cache=False)

@@ -1,0 +1,134 @@
+"""Locking the base image and the system packages resolved inside it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.engine.client import Engine
+from builder.errors import InputError, JobError, SurroundingsError
+from builder.lock import apt
+from builder.lock.model import Artifact, LockedBase
+from builder.settings import Settings
+from builder.spec.model import Bootstrap, Stack
+
+_ABSENT = re.compile(r"manifest unknown|not found|does not exist|access denied|no matching manifest", re.I)
+_OS_RELEASE = re.compile(r"""^(\w+)=["']?([^"'\n]*)["']?$""", re.M)
+
+
+def locked(stack: Stack, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+    """The base, and the .deb files that the stack's system packages need on top of it.
+
+    Raises InputError where the base is not what the family says, SurroundingsError where the archive,
+    the engine or the registry cannot be reached.
+    """
+    if stack.base.bootstrap is not None:
+        return _bootstrap(stack, stack.base.bootstrap, settings)
+    return _image(stack, str(stack.base.image), settings)
+
+
+def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+    with apt.opened(boot.distribution, boot.suites, settings) as private:
+        debs = private.install((*apt.MINBASE, *boot.packages))
+        base = LockedBase(
+            kind="bootstrap",
+            distribution=boot.distribution,
+            include=boot.packages,
+            epoch=private.release_epoch(),
+            debs=debs,
+        )
+        system: tuple[Artifact, ...] = ()
+        if stack.system:
+            private.set_status(private.status(debs))
+            system = private.install(stack.system)
+        _check(stack, {item.project: item.version for item in (*debs, *system)})
+        return base, system
+
+
+def _image(stack: Stack, reference: str, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+    """Pull the image, note its digest, and ask apt on top of the packages that are in it."""
+    engine = Engine.connect()
+    digest = _pulled(engine, reference)
+    name = reference.split("@", maxsplit=1)[0]
+    if ":" in name.rsplit("/", 1)[-1]:
+        name = name.rsplit(":", 1)[0]
+    base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest)
+    with _copied_out(engine, base.reference) as folder:
+        status = (folder / "status").read_text(errors="replace")
+        release = dict(_OS_RELEASE.findall((folder / "os-release").read_text(errors="replace")))
+    system: tuple[Artifact, ...] = ()
+    if stack.system:
+        # Not the -updates and -security pockets: their files leave the archive when superseded.
+        with apt.opened(*_release(reference, release), settings) as private:
+            private.set_status(status)
+            system = private.install(stack.system)
+    _check(stack, {**_installed(status), **{item.project: item.version for item in system}})
+    return base, system
+
+
+def _pulled(engine: Engine, reference: str) -> str:
+    """Pull an image; returns the digest its registry names."""
+    done = engine.run(["pull", "--platform", "linux/amd64", reference], check=False)
+    if done.returncode:
+        why = done.stderr.strip().splitlines()[-1:]
+        if _ABSENT.search(done.stderr):
+            fix = "correct `image` in the family, or log in with `docker login`"
+            raise InputError(f"the registry gives no image {reference}", why="".join(why), fix=fix)
+        fix = "check the network and the engine's own proxy, mirrors and certificates"
+        raise SurroundingsError(f"the registry of {reference} cannot be reached", why="".join(why), fix=fix)
+    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.stdout, re.M)
+    if not found:
+        raise JobError(f"the engine names no digest of {reference}", fix="use an image that a registry serves")
+    return found[1]
+
+
+@contextmanager
+def _copied_out(engine: Engine, reference: str) -> Iterator[Path]:
+    """A folder with the package status and os-release of an image, copied out without starting it."""
+    container = engine.run(["create", "--network", "none", reference, "true"]).stdout.strip()
+    try:
+        with tempfile.TemporaryDirectory(prefix="modelstacks-image-") as folder:
+            for path, name in (("/var/lib/dpkg/status", "status"), ("/etc/os-release", "os-release")):
+                done = engine.run(["cp", "--follow-link", f"{container}:{path}", f"{folder}/{name}"], check=False)
+                if done.returncode:
+                    fix = "choose an image of Debian or Ubuntu"
+                    raise InputError(f"{reference} has no {path}", why="it is not of Debian's kind", fix=fix)
+            yield Path(folder)
+    finally:
+        engine.run(["rm", "--force", container])
+
+
+def _release(reference: str, release: dict[str, str]) -> tuple[str, tuple[str]]:
+    """Distribution and suites, of an image's os-release."""
+    distribution, code = release.get("ID", ""), release.get("VERSION_CODENAME", "")
+    if distribution not in ("debian", "ubuntu") or not code:
+        problem = f"{reference} is {distribution or 'of unknown make'}; system packages need Debian or Ubuntu"
+        raise InputError(problem, fix="choose an image of Debian or Ubuntu, or leave `system` out")
+    return distribution, (code,)
+
+
+def _installed(status: str) -> dict[str, str]:
+    """Name and version of the packages that a dpkg status text has as installed."""
+    found = {}
+    for stanza in status.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Status|Version): (.+)$", stanza, re.M))
+        if fields.get("Status", "").endswith(" installed"):
+            found[fields.get("Package", "")] = fields.get("Version", "")
+    return found
+
+
+def _check(stack: Stack, versions: dict[str, str]) -> None:
+    """Raise InputError where the C library, or the distribution's own Python, is not the one the family states."""
+    libc6 = versions.get("libc6", "")
+    if not libc6.startswith(f"{stack.base.glibc}-"):
+        fix = f'write glibc: "{libc6.split("-", maxsplit=1)[0]}" in the family' if libc6 else "choose another base"
+        raise InputError(f"the family says glibc {stack.base.glibc}, its base has libc6 {libc6 or '(none)'}", fix=fix)
+    python = versions.get("python3", "")
+    if stack.interpreter == "/usr/bin/python3" and not python.startswith(f"{stack.python}."):
+        raise InputError(
+            f"the family says Python {stack.python}, its base has python3 {python or '(none)'}",
+            fix="add python3 to the base's packages or to `system`, or correct `python` and `interpreter`",
+        )

@@ -1,0 +1,130 @@
+"""A base from a registry, by Docker Engine and a real registry: its digest, its packages, and a build without either."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from builder import settings as site
+from builder.build import base as bases
+from builder.build import build
+from builder.engine.client import Engine
+from builder.errors import InputError, SurroundingsError
+from builder.fetch import fetch
+from builder.lock import StackLock, base, read, resolve
+from builder.render import base_tag
+from builder.settings import Settings
+from builder.spec.load import load_stack
+from builder.spec.model import Stack
+from builder.ui import Ui
+from tests.conftest import REPO
+from tests.registry import registry
+
+
+@dataclass
+class Served:
+    """An image of Debian 12 with Python in a registry. reference: its tag there. digest: as the push told it."""
+
+    reference: str
+    digest: str
+
+
+@pytest.fixture(scope="module")
+def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The base of the shipped stack onnx-cpu, bootstrapped from fetched files and pushed to a registry."""
+    settings, lock = site.load(), read(REPO / "stacks" / "onnx-cpu")
+    fetch(lock.base.debs, lock.indexes, settings, Ui())
+    local = bases.ensure(lock.base, settings, engine, Ui())
+    with registry(tmp_path_factory.mktemp("registry")) as address:
+        reference = f"{address}/team/debian:12"
+        engine.tag(local, reference)
+        pushed = engine.run(["push", reference]).stdout
+        digest = pushed.split("digest: ")[1].split()[0]
+        engine.remove(reference)
+        yield Served(reference, digest)
+    for name in (reference, f"{reference.removesuffix(':12')}@{digest}"):
+        engine.remove(name)
+
+
+def stack_on(image: str, folder: Path, *, glibc: str = "2.36", **keys: object) -> Stack:
+    family = {"summary": "test", "base": {"image": image, "glibc": glibc}, "python": "3.11"}
+    (folder / "families").mkdir(parents=True, exist_ok=True)
+    (folder / "families" / "own.yaml").write_text(json.dumps(family))
+    (folder / "over").mkdir(exist_ok=True)
+    (folder / "over" / "stack.yaml").write_text(json.dumps({"summary": "Over", "family": "own"} | keys))
+    return load_stack("over", Settings(home=folder, stacks=(folder,)))
+
+
+def test_an_image_is_locked_to_its_digest_and_built_with_the_registry_gone(
+    served: Served, engine: Engine, tmp_path: Path
+) -> None:
+    settings = site.load(stacks=(tmp_path / "stacks",))
+    stack = stack_on(served.reference, tmp_path / "stacks", packages=["six==1.17.0"], system=["file", "python3"])
+    lock = resolve.lock(stack, tmp_path / "stacks" / "over", settings, Ui()).lock
+    name = served.reference.removesuffix(":12")
+    assert (lock.base.kind, lock.base.digest) == ("image", served.digest)
+    assert lock.base.reference == f"{name}@{served.digest}"
+    assert sorted(item.project for item in lock.debs) == ["file", "libmagic-mgc", "libmagic1"]
+    fetch(lock.artifacts(), lock.indexes, settings, Ui())
+    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    try:
+        bases.ensure(lock.base, settings, engine, Ui())
+        made = _built_offline(stack, lock, settings, engine, tag)
+        labels = engine.run(["image", "inspect", "--format", "{{json .Config.Labels}}", made]).stdout
+        assert json.loads(labels)["org.opencontainers.image.base.digest"] == served.digest
+        assert json.loads(labels)["org.opencontainers.image.base.name"] == name
+        words = ["run", "--rm", "--network", "none", made, "sh", "-c", "file --version && python -c 'import six'"]
+        assert "file-5" in engine.run(words).stdout
+    finally:
+        for one in (tag, base_tag(lock.base)):
+            engine.remove(one)
+
+
+def _built_offline(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, tag: str) -> str:
+    return build(stack, lock, settings, engine, Ui(), tag=tag).tag
+
+
+def test_what_is_wrong_with_an_image_is_told(served: Served, tmp_path: Path) -> None:
+    def refusal(stack: Stack) -> InputError:
+        with pytest.raises(InputError) as caught:
+            base.locked(stack, site.load())
+        return caught.value
+
+    error = refusal(stack_on(served.reference, tmp_path, glibc="2.35"))
+    assert error.problem.startswith("the family says glibc 2.35, its base has libc6 2.36-")
+    missing = served.reference.replace(":12", ":13")
+    error = refusal(stack_on(missing, tmp_path))
+    assert error.problem == f"the registry gives no image {missing}"
+    assert error.fix == "correct `image` in the family, or log in with `docker login`"
+
+
+def test_a_locked_digest_is_kept(served: Served, tmp_path: Path) -> None:
+    exact = f"{served.reference}@{served.digest}"
+    found, debs = base.locked(stack_on(exact, tmp_path), site.load())
+    assert (found.reference, debs) == (f"{served.reference.removesuffix(':12')}@{served.digest}", ())
+
+
+def test_an_image_without_dpkg_is_refused(served: Served, engine: Engine, tmp_path: Path) -> None:
+    reference = served.reference.replace("debian:12", "empty:1")
+    engine.run(["buildx", "build", "--quiet", "--load", "-t", reference, "-"], input="FROM scratch\nENV A=1\n")
+    engine.run(["push", reference])
+    try:
+        with pytest.raises(InputError) as caught:
+            base.locked(stack_on(reference, tmp_path), site.load())
+        assert "has no /var/lib/dpkg/status" in caught.value.problem
+        assert caught.value.fix == "choose an image of Debian or Ubuntu"
+    finally:
+        engine.remove(reference)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_registry_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SurroundingsError) as caught:
+        base.locked(stack_on("127.0.0.1:1/team/debian:12", tmp_path), site.load())
+    assert caught.value.problem == "the registry of 127.0.0.1:1/team/debian:12 cannot be reached"
+    assert caught.value.fix == "check the network and the engine's own proxy, mirrors and certificates"

@@ -1,0 +1,197 @@
+"""Which wheels are locked, asked of the real uv over an index of our own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.errors import InputError, SurroundingsError
+from builder.lock import wheels
+from builder.lock.model import Artifact
+from builder.net.session import Session
+from builder.settings import Settings
+from builder.spec.model import Stack
+from tests.lock.conftest import Index, MakeStack, sdist, wheel
+
+Resolve = Callable[..., dict[str, Artifact]]
+
+
+@pytest.fixture
+def resolve(settings: Settings) -> Resolve:
+    def run(stack: Stack, keep: tuple[Artifact, ...] = ()) -> dict[str, Artifact]:
+        return {item.project: item for item in wheels.resolve(stack, settings, Session(settings), keep)}
+
+    return run
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["html", "json"])
+def test_a_file_is_locked_by_name_size_and_hash(
+    index: Index, make_stack: MakeStack, resolve: Resolve, json: bool
+) -> None:
+    index.json = json
+    file, data = wheel("alpha", "1.2")
+    index.add((file, data))
+    (found,) = resolve(make_stack("alpha")).values()
+    assert found == Artifact(
+        kind="wheel",
+        filename=file,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        origin="index:default",
+        project="alpha",
+        version="1.2",
+    )
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["html", "json"])
+@pytest.mark.parametrize("packages", [["knn"], ["app"]], ids=["direct", "dependency"])
+def test_a_routed_package_comes_from_its_index_alone(
+    index: Index, make_stack: MakeStack, resolve: Resolve, packages: list[str], json: bool
+) -> None:
+    index.json = json
+    index.add(wheel("app", "1.0", ["KNN"]))
+    index.add(wheel("knn", "9.0", ["trap"]))  # another project of the same name on the default index
+    index.add(wheel("trap", "1.0"))
+    index.add(wheel("knn", "1.0"), index="own")
+    found = resolve(make_stack(*packages, indexes={"own": {"url": index.url("own"), "packages": ["Knn"]}}))
+    assert (found["knn"].version, found["knn"].origin) == ("1.0", "index:own")
+    assert found.keys() == {*packages, "knn"}
+
+
+def test_a_dependency_that_only_the_named_index_has_is_found(
+    index: Index, make_stack: MakeStack, resolve: Resolve
+) -> None:
+    index.add(wheel("app", "1.0", ["rare-one"]))
+    index.add(wheel("rare-one", "1.0", ["rarer"]), index="own")
+    index.add(wheel("rarer", "2.0"), index="own")
+    found = resolve(make_stack("app", indexes={"own": {"url": index.url("own"), "packages": ["rare-one", "rarer"]}}))
+    assert {name: item.origin for name, item in found.items()} == {
+        "app": "index:default",
+        "rare-one": "index:own",
+        "rarer": "index:own",
+    }
+
+
+def test_a_named_index_gives_nothing_it_is_not_listed_for(
+    index: Index, make_stack: MakeStack, resolve: Resolve
+) -> None:
+    own = {"own": {"url": index.url("own"), "packages": ["knn"]}}
+    index.add(wheel("knn", "1.0", ["app"]), index="own")
+    index.add(wheel("app", "5.0"), index="own")
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("knn", indexes=own))
+    assert caught.value.problem == "app is not on the index it may come from"
+    assert caught.value.fix == "correct the name, or list the package under the one of `indexes` that has it"
+    index.add(wheel("app", "1.0"))
+    found = resolve(make_stack("knn", indexes=own))
+    assert (found["app"].version, found["app"].origin) == ("1.0", "index:default")
+
+
+def test_a_page_of_links_serves_as_an_index(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    index.add(wheel("knn", "9.0"))
+    index.add(wheel("knn", "1.0"), index="page")
+    index.add(wheel("other", "1.0"), index="page")
+    found = resolve(make_stack("knn", indexes={"own": {"find-links": index.url("page"), "packages": ["knn"]}}))
+    assert (found["knn"].version, found["knn"].origin) == ("1.0", "index:own")
+
+
+@pytest.mark.parametrize(
+    ("tags", "best"),
+    [
+        (
+            ["py3-none-any", "cp311-none-any", "cp37-abi3-manylinux2014_x86_64", "cp311-cp311-manylinux_2_17_x86_64"],
+            "cp311-cp311-manylinux_2_17_x86_64",
+        ),
+        (["cp311-cp311-manylinux1_x86_64", "cp311-cp311-manylinux_2_28_x86_64"], "cp311-cp311-manylinux_2_28_x86_64"),
+        (["cp311-cp311-manylinux_2_39_x86_64", "cp311-cp311-manylinux1_x86_64"], "cp311-cp311-manylinux1_x86_64"),
+        (["cp312-cp312-manylinux_2_17_x86_64", "cp38-abi3-manylinux_2_17_x86_64"], "cp38-abi3-manylinux_2_17_x86_64"),
+        (["cp311-none-any", "py3-none-any"], "cp311-none-any"),
+        (["cp311-cp311-win_amd64", "cp311-cp311-musllinux_1_2_x86_64", "py3-none-any"], "py3-none-any"),
+        (["cp311-cp311-manylinux_2_17_aarch64", "py2.py3-none-any"], "py2.py3-none-any"),
+    ],
+)  # fmt: skip
+def test_the_most_specific_wheel_is_locked(
+    index: Index, make_stack: MakeStack, resolve: Resolve, tags: list[str], best: str
+) -> None:
+    for tag in tags:
+        index.add(wheel("alpha", "1.0", tag=tag))
+    assert resolve(make_stack("alpha"))["alpha"].filename == f"alpha-1.0-{best}.whl"
+
+
+def test_an_sdist_is_refused_unless_the_stack_says_from_source(
+    index: Index, make_stack: MakeStack, resolve: Resolve, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    file = sdist(
+        "alpha", "1.0", f"open({str(ran)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='alpha')\n"
+    )
+    index.add(file)
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha"))
+    assert caught.value.problem == "the requirements cannot be met together"
+    assert "alpha==1.0 has no usable wheels" in caught.value.why
+    fix = "choose versions with wheels for Python 3.11 on x86_64-manylinux_2_36, or name it in `from-source`"
+    assert caught.value.fix == fix
+    index.add(wheel("beta", "1.0"))
+    index.add(sdist("beta", "1.0", ""))
+    found = resolve(make_stack("alpha", "beta", **{"from-source": ["alpha"]}))
+    assert (found["alpha"].kind, found["alpha"].filename, found["alpha"].size) == ("sdist", file[0], len(file[1]))
+    assert found["beta"].kind == "wheel"
+    assert not ran.exists()
+
+
+def test_a_pin_that_left_the_index_names_its_neighbours(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    for number in ("1.9.0", "1.20.0", "1.20.2", "1.21.0"):
+        index.add(wheel("alpha-gpu", number))
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha-gpu==1.20.1"))
+    assert caught.value.problem == "alpha-gpu 1.20.1 is not on the default index"
+    assert caught.value.fix == "pin 1.20.0 or 1.20.2 (the nearest that exist)"
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha-gpu==3.0"))
+    assert caught.value.fix == "pin 1.21.0 (the nearest that exist)"
+
+
+def test_requirements_that_contradict_each_other_are_named(
+    index: Index, make_stack: MakeStack, resolve: Resolve
+) -> None:
+    index.add(wheel("alpha", "1.0", ["beta<2"]))
+    for number in ("1.0", "2.0"):
+        index.add(wheel("beta", number))
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha", "beta==2.0"))
+    assert caught.value.problem == "the requirements cannot be met together"
+    assert "all versions of alpha depend on beta<2" in caught.value.why
+    assert caught.value.fix == "loosen one of the packages named"
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["html", "json"])
+def test_where_an_index_tells_no_hash_the_files_own_is_locked(
+    index: Index, make_stack: MakeStack, resolve: Resolve, json: bool
+) -> None:
+    index.json, index.hash = json, ""
+    file, data = wheel("alpha", "1.0")
+    index.add((file, data))
+    index.add(wheel("alpha", "0.9"))
+    assert resolve(make_stack("alpha"))["alpha"].sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_weaker_hash_is_refused(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    index.hash = "md5"
+    index.add(wheel("alpha", "1.0"))
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha"))
+    assert caught.value.problem == "alpha has no sha256 on its index"
+    assert caught.value.where == f"{index.url()}alpha/alpha-1.0-py3-none-any.whl"
+
+
+def test_without_the_sites_ca_the_index_is_not_trusted(index: Index, make_stack: MakeStack, settings: Settings) -> None:
+    index.add(wheel("alpha", "1.0"))
+    bare = Settings(home=settings.home, stacks=settings.stacks, index=index.url())
+    with pytest.raises(SurroundingsError) as caught:
+        wheels.resolve(make_stack("alpha"), bare, Session(bare), ())
+    assert caught.value.problem == "uv could not reach an index"
+    assert "ertificate" in caught.value.why

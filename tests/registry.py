@@ -1,0 +1,78 @@
+"""A real registry on this machine's loopback, for tests that pull or push.
+
+The program is Debian's package docker-registry, fetched once by apt into the user's cache, unpacked and never installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from builder.files import held
+
+_CONFIG = """version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: "{folder}/data"}}, delete: {{enabled: true}}}}
+http: {{addr: "{address}"}}
+"""
+
+
+def _program() -> Path:
+    """The registry's program; the test is skipped where apt cannot bring it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modelstacks" / "tests"
+    program = cache / "registry" / "usr" / "bin" / "docker-registry"
+    with held(cache / "registry.lock"):
+        if program.exists():
+            return program
+        if not shutil.which("apt-get"):
+            pytest.skip("a registry is needed: the package docker-registry comes by apt, which this host lacks")
+        words = ["apt-get", "download", "-o", "APT::Sandbox::User=root", "docker-registry"]
+        done = subprocess.run(words, cwd=cache, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a registry is needed: apt cannot fetch docker-registry: {done.stderr.strip()[-300:]}")
+        aside = cache / "registry.new"
+        shutil.rmtree(aside, ignore_errors=True)
+        for deb in cache.glob("docker-registry_*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", str(deb), str(aside)], check=True)
+            deb.unlink()
+        aside.rename(cache / "registry")
+    return program
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """Serve an empty registry from folder; gives its address, 127.0.0.1:PORT, which Docker Engine takes over http."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    config = folder / "registry.yml"
+    config.write_text(_CONFIG.format(folder=folder, address=address))
+    environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
+    with (folder / "registry.log").open("w") as log:
+        server = subprocess.Popen([_program(), "serve", config], stdout=log, stderr=log, env=environment)
+    try:
+        _wait(address, server, folder / "registry.log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 30
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the registry does not answer: {log.read_text()[-500:]}")
