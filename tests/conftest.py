@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def write_stack(folder: Path, name: str, *, packages: list[str], extra: str = ""
     (folder / name).mkdir(exist_ok=True)
     lines = ["summary: made for a test", "family: plain", f"packages: {json.dumps(packages)}", "smoke: [python]", extra]
     (folder / name / "stack.yaml").write_text("\n".join(lines) + "\n")
+
+
+def uncached() -> str:
+    """A line of a stack file that no build before this one had, so that the engine's cache cannot serve it."""
+    return f"paths: [/uncached/{uuid.uuid4()}]"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A real registry on this machine's loopback, for tests that pull or push.
 
-The program is Debian's package docker-registry, fetched once by apt into the user's cache, unpacked and never installed.
+The program is that of Debian's package docker-registry, fetched once by apt to the user's cache, never installed.
 """
 
 from __future__ import annotations
@@ -49,10 +49,14 @@ def _program() -> Path:
 
 
 @contextmanager
-def registry(folder: Path) -> Iterator[str]:
-    """Serve an empty registry from folder; gives its address, 127.0.0.1:PORT, which Docker Engine takes over http."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+def registry(folder: Path, address: str = "") -> Iterator[str]:
+    """Serve what is in folder, an empty registry at first; ends with the block.
+
+    Gives its address, 127.0.0.1:PORT with a free port or as given; Docker Engine takes loopback over http.
+    """
+    if not address:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
     config = folder / "registry.yml"
     config.write_text(_CONFIG.format(folder=folder, address=address))
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}

@@ -99,6 +99,8 @@ class _Steps:
             self._names[number] = text.split("]")[0] + "]"
             return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
         name = self._names.get(number, "")
+        if text == "CACHED":
+            return f"{name} cached" if name else ""
         if text.startswith("DONE "):
             return f"{name} {text.lower()}" if name and text != "DONE 0.0s" else ""
         if text.startswith("ERROR") or re.match(r"\d+\.\d+ ", text):

@@ -165,6 +165,7 @@ def _uv(command: Sequence[str], home: Path, settings: Settings) -> None:
         if not key.startswith("UV_") or key in ("UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
     }
     environment["UV_DEFAULT_INDEX"] = default_index(settings)  # not on the command line: it may hold a password
+    environment["UV_PYTHON_DOWNLOADS"] = "never"  # a stack's Python need not be on the host, and uv would fetch it
     environment["SSL_CERT_FILE"] = str(ca_bundle(settings))
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:

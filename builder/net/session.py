@@ -27,7 +27,7 @@ _CONNECT_SECONDS, _READ_SECONDS = 15, 60
 _TRIES = 5
 _RETRY_AFTER_CAP = 120.0
 _PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
-_PIECE = 1 << 20
+_PIECE = 1 << 18  # bytes; with 16 kB, what one TLS record holds, several threads get half as far
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _NO_HEAD = {403, 405, 501}
 
@@ -152,6 +152,8 @@ class Session:
         offset = start if response.status_code == 206 else 0
         self._open_bodies.add(response)
         try:
+            if self.stopping.is_set():  # stop() may have come before this body was known to it
+                raise Stopped
             yield Body(offset, int(length) if length.isdecimal() else None, self._chunks(response))
         finally:
             self._open_bodies.discard(response)
@@ -159,7 +161,7 @@ class Session:
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         try:
-            while piece := response.raw.read1(_PIECE, decode_content=False):  # read() would wait for a whole piece
+            while piece := response.raw.read(_PIECE, decode_content=False):
                 if self.stopping.is_set():
                     raise Stopped
                 yield piece

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +14,11 @@ from pathlib import Path
 import pytest
 
 from builder.engine.client import Engine
-from tests.conftest import REPO, cli, document, write_stack
+from tests.conftest import REPO, cli, document, uncached, write_stack
 from tests.private_engine import private_engine
 
 # Byte-compiling its 1500 files takes seconds, long enough to be in the middle of it.
 LONG = ["sympy==1.14.0"]
-
-
-def uncached() -> str:
-    """A line of a stack file that no build before this one had, so that the engine's cache cannot serve it."""
-    return f"paths: [/uncached/{uuid.uuid4()}]"
 
 
 @contextmanager

@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPO, cli, document, write_stack
+from tests.conftest import REPO, cli, document, uncached, write_stack
 
 VERBS = ["build", "check", "completion", "engine", "fetch", "list", "lock", "render", "reproduce", "smoke", "stack"]
 
@@ -126,7 +125,7 @@ def test_completion_is_a_script_and_completes_stack_names(shell: str) -> None:
 
 def test_ctrl_c_ends_with_130_and_leaves_a_working_state(tiny: Path) -> None:
     """Interrupt a real run while it works; the next run finishes as if nothing had been."""
-    write_stack(tiny, "stopped", packages=["sympy==1.14.0"], extra=f"paths: [/uncached/{uuid.uuid4()}]")
+    write_stack(tiny, "stopped", packages=["sympy==1.14.0"], extra=uncached())
     words = ["--stacks", str(tiny), "stack", "stopped", "--gpu", "none"]
     with subprocess.Popen(
         [sys.executable, "-m", "builder", *words], cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True

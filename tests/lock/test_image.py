@@ -1,4 +1,4 @@
-"""A base from a registry, by Docker Engine and a real registry: its digest, its packages, and a build without either."""
+"""A base from a registry, by Docker Engine and a real registry: its digest, its packages, a build without either."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from builder.build import build
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
 from builder.fetch import fetch
-from builder.lock import StackLock, base, read, resolve
+from builder.lock import base, read, resolve
 from builder.render import base_tag
 from builder.settings import Settings
 from builder.spec.load import load_stack
@@ -28,10 +28,19 @@ from tests.registry import registry
 
 @dataclass
 class Served:
-    """An image of Debian 12 with Python in a registry. reference: its tag there. digest: as the push told it."""
+    """An image of Debian 12 with Python in a registry that is down. digest: as the push told it."""
 
-    reference: str
+    folder: Path
+    address: str
     digest: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.address}/team/debian"
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:12"
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +49,22 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     settings, lock = site.load(), read(REPO / "stacks" / "onnx-cpu")
     fetch(lock.base.debs, lock.indexes, settings, Ui())
     local = bases.ensure(lock.base, settings, engine, Ui())
-    with registry(tmp_path_factory.mktemp("registry")) as address:
-        reference = f"{address}/team/debian:12"
-        engine.tag(local, reference)
-        pushed = engine.run(["push", reference]).stdout
-        digest = pushed.split("digest: ")[1].split()[0]
-        engine.remove(reference)
-        yield Served(reference, digest)
-    for name in (reference, f"{reference.removesuffix(':12')}@{digest}"):
+    folder = tmp_path_factory.mktemp("registry")
+    with registry(folder) as address:
+        found = Served(folder, address, "")
+        engine.tag(local, found.reference)
+        found.digest = engine.run(["push", found.reference]).stdout.split("digest: ")[1].split()[0]
+        engine.remove(found.reference)
+    yield found
+    for name in (found.reference, f"{found.name}@{found.digest}"):
         engine.remove(name)
+
+
+@pytest.fixture
+def up(served: Served) -> Iterator[None]:
+    """The registry answers during the test."""
+    with registry(served.folder, served.address):
+        yield
 
 
 def stack_on(image: str, folder: Path, *, glibc: str = "2.36", **keys: object) -> Stack:
@@ -63,32 +79,29 @@ def stack_on(image: str, folder: Path, *, glibc: str = "2.36", **keys: object) -
 def test_an_image_is_locked_to_its_digest_and_built_with_the_registry_gone(
     served: Served, engine: Engine, tmp_path: Path
 ) -> None:
-    settings = site.load(stacks=(tmp_path / "stacks",))
+    settings = Settings(home=tmp_path / "home", stacks=(tmp_path / "stacks",))
     stack = stack_on(served.reference, tmp_path / "stacks", packages=["six==1.17.0"], system=["file", "python3"])
-    lock = resolve.lock(stack, tmp_path / "stacks" / "over", settings, Ui()).lock
-    name = served.reference.removesuffix(":12")
+    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    with registry(served.folder, served.address):
+        lock = resolve.lock(stack, tmp_path / "stacks" / "over", settings, Ui()).lock
+        bases.ensure(lock.base, settings, engine, Ui())
     assert (lock.base.kind, lock.base.digest) == ("image", served.digest)
-    assert lock.base.reference == f"{name}@{served.digest}"
+    assert lock.base.reference == f"{served.name}@{served.digest}"
     assert sorted(item.project for item in lock.debs) == ["file", "libmagic-mgc", "libmagic1"]
     fetch(lock.artifacts(), lock.indexes, settings, Ui())
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
     try:
-        bases.ensure(lock.base, settings, engine, Ui())
-        made = _built_offline(stack, lock, settings, engine, tag)
-        labels = engine.run(["image", "inspect", "--format", "{{json .Config.Labels}}", made]).stdout
-        assert json.loads(labels)["org.opencontainers.image.base.digest"] == served.digest
-        assert json.loads(labels)["org.opencontainers.image.base.name"] == name
-        words = ["run", "--rm", "--network", "none", made, "sh", "-c", "file --version && python -c 'import six'"]
+        build(stack, lock, settings, engine, Ui(), tag=tag)
+        labels = json.loads(engine.run(["image", "inspect", "--format", "{{json .Config.Labels}}", tag]).stdout)
+        assert labels["org.opencontainers.image.base.digest"] == served.digest
+        assert labels["org.opencontainers.image.base.name"] == served.name
+        words = ["run", "--rm", "--network", "none", tag, "sh", "-c", "file --version && python -c 'import six'"]
         assert "file-5" in engine.run(words).stdout
     finally:
         for one in (tag, base_tag(lock.base)):
             engine.remove(one)
 
 
-def _built_offline(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, tag: str) -> str:
-    return build(stack, lock, settings, engine, Ui(), tag=tag).tag
-
-
+@pytest.mark.usefixtures("up")
 def test_what_is_wrong_with_an_image_is_told(served: Served, tmp_path: Path) -> None:
     def refusal(stack: Stack) -> InputError:
         with pytest.raises(InputError) as caught:
@@ -103,12 +116,14 @@ def test_what_is_wrong_with_an_image_is_told(served: Served, tmp_path: Path) -> 
     assert error.fix == "correct `image` in the family, or log in with `docker login`"
 
 
+@pytest.mark.usefixtures("up")
 def test_a_locked_digest_is_kept(served: Served, tmp_path: Path) -> None:
     exact = f"{served.reference}@{served.digest}"
     found, debs = base.locked(stack_on(exact, tmp_path), site.load())
-    assert (found.reference, debs) == (f"{served.reference.removesuffix(':12')}@{served.digest}", ())
+    assert (found.reference, debs) == (f"{served.name}@{served.digest}", ())
 
 
+@pytest.mark.usefixtures("up")
 def test_an_image_without_dpkg_is_refused(served: Served, engine: Engine, tmp_path: Path) -> None:
     reference = served.reference.replace("debian:12", "empty:1")
     engine.run(["buildx", "build", "--quiet", "--load", "-t", reference, "-"], input="FROM scratch\nENV A=1\n")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +32,32 @@ def test_two_builds_are_identical_in_both_image_stores(
     else:
         with private_engine(store, tmp_path) as other:
             done = cli(*words, env={"DOCKER_HOST": other.host})
+            document(cli("--json", "--stacks", str(tiny), "build", "tiny", env={"DOCKER_HOST": other.host}))
+            kinds = layer_kinds(Engine.connect(other.host), tmp_path / "image.tar")
+        assert kinds[1:] == (["zstd"] if store == "containerd" else ["tar"]) * (len(kinds) - 1)
     report = document(done)["reports"][0]
     assert report["store"] == store
     assert report["identical"] is True
     assert report["ids"][0] == report["ids"][1]
     assert report["base"][0] == report["base"][1] != ""
     assert report["files"] == []
+
+
+def layer_kinds(engine: Engine, archive: Path) -> list[str]:
+    """How each layer of the built image is kept: tar, gzip or zstd, the base's first."""
+    engine.run(["save", "--output", str(archive), "modelstacks/tiny:latest"])
+    with tarfile.open(archive) as tar:
+
+        def blob(digest: str) -> dict[str, Any]:
+            member = tar.extractfile(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+            assert member is not None
+            value: dict[str, Any] = json.load(member)
+            return value
+
+        index = tar.extractfile("index.json")
+        assert index is not None
+        manifest = blob(json.load(index)["manifests"][0]["digest"])
+    return [re.split(r"[.+]", layer["mediaType"])[-1] for layer in manifest["layers"]]
 
 
 @dataclass(frozen=True, kw_only=True)

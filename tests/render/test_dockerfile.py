@@ -1,0 +1,110 @@
+"""The text of a Dockerfile, held to golden files.
+
+After a wanted change: RENEW_GOLDEN=1 .venv/bin/pytest tests/render/test_dockerfile.py, then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from builder import settings as site
+from builder.lock import Artifact, StackLock, read
+from builder.render import base_tag, build_key, dockerfile
+from builder.render.groups import grouped
+from builder.spec.load import load_stack, stack_folder
+from builder.spec.model import Stack
+
+GOLDEN = Path(__file__).parent / "golden"
+TEMPLATES = site.load(environ={}).templates
+
+
+def shipped(name: str) -> str:
+    settings = site.load(environ={})
+    return dockerfile(load_stack(name, settings), read(stack_folder(name, settings)), TEMPLATES)
+
+
+def same_as_golden(name: str, text: str) -> None:
+    path = GOLDEN / f"{name}.Dockerfile"
+    if os.environ.get("RENEW_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", ["onnx-cpu", "ort-cudnn9"])
+def test_a_shipped_stack_renders_as_its_golden_file(name: str) -> None:
+    same_as_golden(name, shipped(name))
+
+
+def test_a_stack_of_every_part_renders_as_its_golden_file(stack: Stack, lock: StackLock) -> None:
+    same_as_golden("everything", dockerfile(stack, lock, TEMPLATES))
+
+
+def test_the_text_is_well_formed(stack: Stack, lock: StackLock) -> None:
+    few = stack.model_copy(update={"sources": (), "weights": (), "libraries": (), "paths": (), "env": {}})
+    bare = dockerfile(few, replace(lock, sources=(), weights=(), debs=(), wheels=()), TEMPLATES)
+    for text in (shipped("onnx-cpu"), shipped("ort-cudnn9"), dockerfile(stack, lock, TEMPLATES), bare):
+        assert "\n\n\n" not in text and text.endswith("\n") and not text.endswith("\n\n")
+        assert not re.search(r"[ \t]$", text, re.M), "white space at the end of a line"
+        assert not re.search(r"\\\n(\n|[A-Z#])", text), "a backslash that continues into nothing"
+        assert not re.search(r"(&&|\|) \\\n", text), "an operator belongs to the line that it starts"
+        assert not re.search(r"(?<!\\)\n &&", text), "a line that nothing continues"
+
+
+def test_a_misspelt_name_in_a_template_is_an_error(stack: Stack, lock: StackLock, tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    labels = tmp_path / "templates" / "labels.j2"
+    labels.write_text(labels.read_text().replace("stack.summary", "stack.sumary"))
+    with pytest.raises(jinja2.UndefinedError, match="no attribute 'sumary'"):
+        dockerfile(stack, lock, tmp_path / "templates")
+
+
+def wheel(project: str, size: int) -> Artifact:
+    name = f"{project}-1-py3-none-any.whl"
+    return Artifact(kind="wheel", filename=name, size=size, sha256="0" * 64, origin="index:default", project=project)
+
+
+def test_a_wheels_group_depends_on_that_wheel_alone() -> None:
+    sizes = {"tiny": 1, "edge": 31_999_999, "middle": 32_000_000, "more": 199_999_999, "big": 200_000_000}
+    alone = {name: grouped([wheel(name, size)])[0].name for name, size in sizes.items()}
+    assert alone == {
+        "tiny": "wheels",
+        "edge": "wheels",
+        "middle": "wheels-large",
+        "more": "wheels-large",
+        "big": "wheels-big",
+    }
+    together = grouped([wheel(name, size) for name, size in sizes.items()])
+    assert {item.project: group.name for group in together for item in group.wheels} == alone
+    assert [group.name for group in together] == ["wheels-big", "wheels-large", "wheels"]
+    assert [group.name for group in grouped([])] == ["wheels"]
+
+
+def stages(text: str) -> dict[str, str]:
+    """The text of each stage by its name."""
+    parts = re.split(r"^FROM \S+ AS (\S+)$", text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_another_small_wheel_leaves_the_stages_of_the_big_ones_alone(stack: Stack, lock: StackLock) -> None:
+    before = stages(dockerfile(stack, lock, TEMPLATES))
+    alpha, *others = lock.wheels
+    changed = replace(lock, wheels=(replace(alpha, version="2", sha256="9" * 64), *others), epoch=lock.epoch + 99_999)
+    after = stages(dockerfile(stack, replace(changed, digest="e" * 64), TEMPLATES))
+    assert {name for name in before if before[name] != after.get(name)} == {"final"}
+    assert build_key(stack, lock, TEMPLATES) != build_key(stack, replace(changed, digest="e" * 64), TEMPLATES)
+
+
+def test_a_base_is_named_by_all_that_it_is_made_of() -> None:
+    base = read(TEMPLATES.parent / "stacks" / "onnx-cpu").base
+    first, *others = base.debs
+    assert re.fullmatch(r"modelstacks/base:debian-[0-9a-f]{12}", base_tag(base))
+    tags = {base_tag(base), base_tag(replace(base, epoch=1)), base_tag(replace(base, debs=tuple(others)))}
+    tags.add(base_tag(replace(base, debs=(replace(first, sha256="0" * 64), *others))))
+    assert len(tags) == 4
