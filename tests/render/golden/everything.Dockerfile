@@ -60,6 +60,9 @@ RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace /layer/workspace/more \
  && tar --extract --no-same-owner --file /mnt/sources/code-aaaaaaaaaaaa.tar --directory /layer/workspace \
  && tar --extract --no-same-owner --file /mnt/sources/more-bbbbbbbbbbbb.tar --directory /layer/workspace/more \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chmod --reference="/$folder" "/layer/$folder"; chown --reference="/$folder" "/layer/$folder"; }; \
+    done \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM base AS weights-layer
@@ -67,6 +70,9 @@ RUN --mount=from=weights,target=/mnt/weights \
     mkdir /layer \
  && install -D --mode=0644 '/mnt/weights/0-net.bin' '/layer/weights/net.bin' \
  && install -D --mode=0644 '/mnt/weights/1-net.bin' '/layer/weights/deep/net.bin' \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chmod --reference="/$folder" "/layer/$folder"; chown --reference="/$folder" "/layer/$folder"; }; \
+    done \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM system AS final
