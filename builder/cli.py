@@ -267,7 +267,8 @@ def reproduce(run: Run, stacks: tuple[str, ...]) -> None:
 def engine(run: Run) -> None:
     """Have a container engine.
 
-    Does nothing where a usable one answers; else installs and starts one (root on Debian or Ubuntu), or says what to do.
+    Does nothing where a usable one answers; as root on Debian or Ubuntu it installs and starts one;
+    elsewhere it says what to do.
     """
     from builder.engine.install import ensure
 

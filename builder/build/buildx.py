@@ -94,18 +94,17 @@ class _Steps:
             return ""
         number, text = match["number"], match["text"].strip()
         if text.startswith("["):
-            if number in self._names or text.startswith("[internal]") or "load .dockerignore" in text:
-                return ""
-            self._names[number] = text.split("]")[0] + "]"
-            return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+            return self._begun(number, text)
         name = self._names.get(number, "")
-        if text == "CACHED":
-            return f"{name} cached" if name else ""
-        if text.startswith("DONE "):
-            return f"{name} {text.lower()}" if name and text != "DONE 0.0s" else ""
-        if text.startswith("ERROR") or re.match(r"\d+\.\d+ ", text):
-            return f"{name} {text}"
-        return ""
+        if name and (text == "CACHED" or (text.startswith("DONE ") and text != "DONE 0.0s")):
+            return f"{name} {text.lower()}"
+        return f"{name} {text}" if re.match(r"ERROR|\d+\.\d+ ", text) else ""
+
+    def _begun(self, number: str, text: str) -> str:
+        if number in self._names or text.startswith("[internal]") or "load .dockerignore" in text:
+            return ""
+        self._names[number] = text.split("]", maxsplit=1)[0] + "]"
+        return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
 def _failure(said: str, log: Path) -> ModelstacksError:

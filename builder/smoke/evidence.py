@@ -28,8 +28,9 @@ def key(image_id: str, lock: str, gpu: Gpu, expected: Expected, checks: list[Pat
 
 def write(report: SmokeReport, digest: str, probes: dict[str, Any], lock: str, engine: EngineInfo) -> None:
     """Write evidence.json: the report, its key, date (UTC), lock digest, engine, driver and each probe's figures."""
+    of_this_machine = ("evidence", "junit", "reused")
     document = {
-        **report.document(),
+        **{name: value for name, value in report.document().items() if name not in of_this_machine},
         "key": digest,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "lock": lock,

@@ -7,6 +7,7 @@ import socket
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,12 @@ def listener() -> Iterator[int]:
     """The port of a server on this machine's loopback, which a step reaches only on the host's network."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
-        thread = threading.Thread(target=lambda: server.accept()[0].close(), daemon=True)
+
+        def answer() -> None:
+            with suppress(TimeoutError):
+                server.accept()[0].close()
+
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield server.getsockname()[1]
         thread.join()

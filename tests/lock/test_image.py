@@ -126,7 +126,8 @@ def test_a_locked_digest_is_kept(served: Served, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("up")
 def test_an_image_without_dpkg_is_refused(served: Served, engine: Engine, tmp_path: Path) -> None:
     reference = served.reference.replace("debian:12", "empty:1")
-    engine.run(["buildx", "build", "--quiet", "--load", "-t", reference, "-"], input="FROM scratch\nENV A=1\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nENV A=1\n")
+    engine.run(["buildx", "build", "--quiet", "--load", "-t", reference, str(tmp_path)])
     engine.run(["push", reference])
     try:
         with pytest.raises(InputError) as caught:

@@ -138,6 +138,16 @@ def test_system_packages_are_those_the_base_lacks(index: Index, make_stack: Make
     assert made.base.epoch < made.epoch
 
 
+@pytest.mark.usefixtures("read_once")
+@pytest.mark.parametrize("name", ["", "a&b", "a%2fb/.."])
+def test_a_weight_without_a_file_name_is_refused(index: Index, make_stack: MakeStack, run: Lock, name: str) -> None:
+    index.add(wheel("alpha", "1.0"))
+    url = f"https://example.org/{name}"
+    with pytest.raises(InputError) as caught:
+        run(make_stack("alpha", weights=[{"url": url, "sha256": "0" * 64, "into": "/weights"}]))
+    assert (caught.value.problem, caught.value.where) == ("the address of a weight does not end in a file name", url)
+
+
 def test_a_suite_that_the_archive_lacks_is_named(index: Index, make_stack: MakeStack, run: Lock) -> None:
     index.add(wheel("alpha", "1.0"))
     boot = {"distribution": "debian", "suites": ["nosuite"]}

@@ -61,7 +61,7 @@ RUN --mount=from=sources,target=/mnt/sources \
  && tar --extract --no-same-owner --file /mnt/sources/code-aaaaaaaaaaaa.tar --directory /layer/workspace \
  && tar --extract --no-same-owner --file /mnt/sources/more-bbbbbbbbbbbb.tar --directory /layer/workspace/more \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
-      test ! -d "/$folder" || { chmod --reference="/$folder" "/layer/$folder"; chown --reference="/$folder" "/layer/$folder"; }; \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
@@ -71,7 +71,7 @@ RUN --mount=from=weights,target=/mnt/weights \
  && install -D --mode=0644 '/mnt/weights/0-net.bin' '/layer/weights/net.bin' \
  && install -D --mode=0644 '/mnt/weights/1-net.bin' '/layer/weights/deep/net.bin' \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
-      test ! -d "/$folder" || { chmod --reference="/$folder" "/layer/$folder"; chown --reference="/$folder" "/layer/$folder"; }; \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
