@@ -9,9 +9,10 @@ STACK ?=
 GPU ?= auto
 comma := ,
 names := $(subst $(comma), ,$(STACK))
-run := .venv/bin/python -m builder $(if $(JSON),--json) $(foreach folder,$(STACKS),--stacks '$(folder)')
+run := .venv/bin/python -m builder $(if $(JSON),--json) $(if $(TLS),--set tls='$(TLS)') $(foreach folder,$(STACKS),--stacks '$(folder)')
+offline := $(if $(OFFLINE),--offline)
 
-VERBS := list check lock fetch render build smoke stack reproduce engine
+VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy bench schema completion clean
 
 help: ## this list
@@ -23,7 +24,11 @@ help: ## this list
 	@echo 'GPU=        auto, none or require, for stack and smoke'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
-	@echo 'CA_BUNDLE=  PEM files or folders to trust beside the system store'
+	@echo 'FROZEN=1    fetch, stack: refuse hashes that are pending instead of recording them'
+	@echo 'OFFLINE=1   ask no network; WHEELS=DIR  the folder our own wheels then come from'
+	@echo 'SAVE_ROOT=FILE  doctor: save the roots that are not trusted, to show to an administrator'
+	@echo 'CA_BUNDLE=  PEM or DER files, or folders, to trust beside the system store'
+	@echo 'TLS=hash-locked  fetch: locked files may come over unverified TLS, held to their sha256 (docs/settings.md)'
 	@echo 'make ends with 2 on any failure; .venv/bin/modelstacks VERB gives the exact exit codes:'
 	@echo '0 done, 1 the job failed, 2 the input is wrong, 3 the surroundings lack something'
 
@@ -43,7 +48,7 @@ lock: venv ## resolve stacks and write their locks, every file by hash
 	@$(run) lock $(if $(UPGRADE),--upgrade) $(or $(names),onnx-cpu)
 
 fetch: venv ## bring everything the locks name to wheels/ and assets/, verified
-	@$(run) fetch $(if $(VERIFY),--verify) $(or $(names),onnx-cpu)
+	@$(run) fetch $(if $(VERIFY),--verify) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 render: venv ## write build/NAME/Dockerfile and its named contexts
 	@$(run) render $(or $(names),onnx-cpu)
@@ -55,10 +60,19 @@ smoke: venv ## run the smoke tests inside the built images
 	@$(run) smoke --gpu $(GPU) $(or $(names),onnx-cpu)
 
 stack: venv ## everything: lock where needed, fetch, build, smoke
-	@$(run) stack --gpu $(GPU) $(or $(names),onnx-cpu)
+	@$(run) stack --gpu $(GPU) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 reproduce: venv ## build twice from nothing and compare the images
 	@$(run) reproduce $(or $(names),onnx-cpu)
+
+export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
+	@$(run) export $(if $(OUT),--out '$(OUT)') $(if $(SPLIT),--split '$(SPLIT)') $(if $(BASE),--base '$(BASE)') $(offline) $(or $(names),onnx-cpu)
+
+import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list of parts or folder)
+	@$(run) import $(if $(OVERWRITE_STACKS),--overwrite-stacks) '$(BUNDLE)'
+
+doctor: venv ## say what is wrong with the network, and the settings in force (all stacks, if not given)
+	@$(run) doctor $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(names)
 
 lint: venv ## ruff and mypy --strict
 	@.venv/bin/ruff check --quiet .

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import click
 
 from builder import __version__
-from builder.errors import InputError, InputErrors, JobError, ModelstacksError
+from builder.errors import InputError, InputErrors, JobError, ModelstacksError, SurroundingsError
 from builder.settings import Settings, load
-from builder.ui import Ui
+from builder.ui import Ui, human_bytes
 
 if TYPE_CHECKING:
     from builder.smoke import GpuMode
@@ -66,6 +66,22 @@ GPU = click.option(
 )
 
 
+OFFLINE = click.option(
+    "--offline",
+    is_flag=True,
+    envvar="MODELSTACKS_OFFLINE",
+    help="Ask no network: what is not here is an error that names it (also MODELSTACKS_OFFLINE=1).",
+)
+
+
+FROZEN = click.option(
+    "--frozen",
+    is_flag=True,
+    envvar="MODELSTACKS_FROZEN",
+    help="Refuse a lock with pending hashes instead of recording them (also MODELSTACKS_FROZEN=1).",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="modelstacks")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout; talk stays on stderr.")
@@ -76,13 +92,20 @@ GPU = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of your own stacks and families (also MODELSTACKS_STACKS).",
 )
+@click.option(
+    "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting, over modelstacks.toml and the environment."
+)
 @click.pass_context
-def program(context: click.Context, as_json: bool, folders: tuple[Path, ...]) -> None:
+def program(context: click.Context, as_json: bool, folders: tuple[Path, ...], given: tuple[str, ...]) -> None:
     """Reproducible GPU container images, one per model stack: fetched once, verified always, built without a
     network, proved on the GPU."""
     ui: Ui = context.obj
     ui.as_json = ui.as_json or as_json
-    context.obj = Run(load(stacks=folders), ui)
+    settings = load(stacks=folders, given=given)
+    if settings.tls == "hash-locked":
+        ui.warn("tls = hash-locked: locked files may come over unverified TLS, held to their sha256 and size")
+    os.environ.update(settings.engine_environment(os.environ))
+    context.obj = Run(settings, ui)
 
 
 @program.command("list")
@@ -156,16 +179,21 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
 @program.command()
 @STACKS
 @click.option("--verify", is_flag=True, help="Hash every file again instead of trusting its size and time.")
+@OFFLINE
+@FROZEN
 @click.pass_obj
-def fetch(run: Run, stacks: tuple[str, ...], verify: bool) -> None:
-    """Bring every locked file here, verified."""
+def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen: bool) -> None:
+    """Bring every locked file here, verified; record hashes that are pending."""
     from builder.fetch import fetch as bring
+    from builder.fetch.pending import settle
+    from builder.spec import stack_folder
     from builder.stack import locked
 
     documents = {}
     for name in run.names(stacks):
         _, found = locked(name, run.settings)
-        done = bring(found.artifacts(), found.indexes, run.settings, run.ui, verify=verify)
+        found = settle(found, stack_folder(name, run.settings), run.settings, run.ui, frozen=frozen or offline)
+        done = bring(found.artifacts(), found.indexes, run.settings, run.ui, verify=verify, offline=offline)
         documents[name] = done.document()
         run.ui.say(f"{name}: {len(done.fetched)} files fetched, {done.kept} were there")
     run.ui.document({"stacks": documents})
@@ -230,14 +258,16 @@ def smoke(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
 @program.command()
 @STACKS
 @GPU
+@OFFLINE
+@FROZEN
 @click.pass_obj
-def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
+def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen: bool) -> None:
     """Everything: lock where needed, fetch, build, smoke."""
     from builder.stack import make
 
     documents = []
     for name in run.names(stacks, default=("onnx-cpu",)):
-        documents.append(make(name, run.settings, run.ui, gpu=gpu).document())
+        documents.append(make(name, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document())
     run.ui.document({"stacks": documents})
 
 
@@ -263,6 +293,51 @@ def reproduce(run: Run, stacks: tuple[str, ...]) -> None:
 
 
 @program.command()
+@STACKS
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: dist/NAME.bundle.tar.")
+@click.option("--split", default="", metavar="SIZE", help="Parts of this size, such as 4G (powers of 1000).")
+@click.option(
+    "--base", type=click.Path(exists=True, path_type=Path), help="An earlier bundle; only what is new is exported."
+)
+@click.option("--python", default="", metavar="3.11", help="The Python of the other site, if it is not the one here.")
+@OFFLINE
+@click.pass_obj
+def export(
+    run: Run, stacks: tuple[str, ...], out: Path | None, split: str, base: Path | None, python: str, offline: bool
+) -> None:
+    """Write one bundle of the stacks and all they need.
+
+    The same inputs give the same bytes.
+    """
+    from builder.bundle import export as write
+    from builder.bundle import part_size
+
+    names = run.names(stacks)
+    path = out or Path("dist", f"{'+'.join(sorted(names))}.bundle.tar")
+    size = part_size(split) if split else 0
+    done = write(names, path, run.settings, run.ui, split=size, base=base, python=python, offline=offline)
+    run.ui.say(f"{done.files[-1]}: {human_bytes(done.bytes)}, {done.members} files, id {done.id}")
+    run.ui.document(done.document())
+
+
+@program.command("import")
+@click.argument("bundle", type=click.Path(exists=True, path_type=Path))
+@click.option("--overwrite-stacks", is_flag=True, help="Replace stack files that are there with other content.")
+@click.pass_obj
+def import_(run: Run, bundle: Path, overwrite_stacks: bool) -> None:
+    """Verify a whole bundle, then put its files in place.
+
+    BUNDLE is its file, its list of parts, one of its parts, or the folder that holds it. Stacks go to the last folder
+    of --stacks, else to the checkout's own.
+    """
+    from builder.bundle import import_ as bring
+
+    done = bring(bundle, run.settings, run.ui, overwrite_stacks=overwrite_stacks)
+    run.ui.say(f"{', '.join(done.stacks)}: {len(done.placed)} files placed, {done.kept} were there, id {done.id}")
+    run.ui.document(done.document())
+
+
+@program.command()
 @click.pass_obj
 def engine(run: Run) -> None:
     """Have a container engine.
@@ -273,6 +348,26 @@ def engine(run: Run) -> None:
     from builder.engine.install import ensure
 
     run.ui.document(ensure(run.ui))
+
+
+@program.command()
+@STACKS
+@click.option(
+    "--save-root",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A new file for the roots that are presented and not trusted, to show to your administrator.",
+)
+@click.pass_obj
+def doctor(run: Run, stacks: tuple[str, ...], save_root: Path | None) -> None:
+    """Say what is wrong with the network, and the settings in force."""
+    from builder.doctor import doctor as examine
+
+    report = examine(run.names(stacks, default=("all",)), run.settings, run.ui, save_root=save_root)
+    report.show(run.ui)
+    run.ui.document(report.document())
+    if report.bad:
+        count = f"{len(report.bad)} check{' is' if len(report.bad) == 1 else 's are'} bad"
+        raise SurroundingsError(count, fix="do what is said above, then ask again")
 
 
 @program.command()

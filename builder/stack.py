@@ -12,6 +12,7 @@ from builder.check import Finding, check
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
+from builder.fetch.pending import settle
 from builder.lock import StackLock, read, require_fresh, resolve, store
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
@@ -68,9 +69,10 @@ def refuse_errors(findings: list[Finding], ui: Ui) -> None:
         raise InputError(first.problem, why=first.why, fix=first.fix)
 
 
-def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode) -> Made:
+def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False, frozen: bool = False) -> Made:
     """Bring a stack from its file to a smoke-tested image.
 
+    offline: ask no network, neither to lock nor to fetch. frozen: refuse pending hashes.
     Raises InputError (stack, lock or findings), JobError (a download, the build or a smoke test
     failed) or SurroundingsError.
     """
@@ -87,11 +89,14 @@ def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode) -> Made:
     refuse_errors(check(stack, None), ui)
     folder = stack_folder(name, settings)
     if not store.exists(folder):
+        if offline:
+            raise InputError(f"{name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
         timed("lock", lambda: resolve.lock(stack, folder, settings, ui))
     _, lock = locked(name, settings)
     refuse_errors(check(stack, lock), ui)
+    lock = settle(lock, folder, settings, ui, frozen=frozen or offline)
     engine = Engine.connect()
-    fetched = timed("fetch", lambda: fetch(lock.artifacts(), lock.indexes, settings, ui))
+    fetched = timed("fetch", lambda: fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline))
     built = timed("build", lambda: build(stack, lock, settings, engine, ui))
     report = timed("smoke", lambda: smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True))
     made = Made(built, fetched, report, seconds)

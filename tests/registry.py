@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,8 @@ from builder.files import held
 _CONFIG = """version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: "{folder}/data"}}, delete: {{enabled: true}}}}
-http: {{addr: "{address}"}}
+http: {{addr: "{address}"{tls}}}
+{more}
 """
 
 
@@ -49,33 +52,43 @@ def _program() -> Path:
 
 
 @contextmanager
-def registry(folder: Path, address: str = "") -> Iterator[str]:
+def registry(folder: Path, address: str = "", *, tls: str = "", more: str = "") -> Iterator[str]:
     """Serve what is in folder, an empty registry at first; ends with the block.
 
-    Gives its address, 127.0.0.1:PORT with a free port or as given; Docker Engine takes loopback over http.
+    tls: a PEM file with key and certificate. more: lines of its configuration, such as auth. Gives its
+    address, 127.0.0.1:PORT with a free port or as given; Docker Engine takes loopback over http.
     """
     if not address:
         with socket.create_server(("127.0.0.1", 0)) as free:
             address = f"127.0.0.1:{free.getsockname()[1]}"
     config = folder / "registry.yml"
-    config.write_text(_CONFIG.format(folder=folder, address=address))
+    config.write_text(_CONFIG.format(folder=folder, address=address, more=more, tls=_tls(tls)))
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
     with (folder / "registry.log").open("w") as log:
         server = subprocess.Popen([_program(), "serve", config], stdout=log, stderr=log, env=environment)
     try:
-        _wait(address, server, folder / "registry.log")
+        _wait(address, server, folder / "registry.log", tls)
         yield address
     finally:
         server.terminate()
         server.wait()
 
 
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _tls(file: str) -> str:
+    return f', tls: {{certificate: "{file}", key: "{file}"}}' if file else ""
+
+
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path, tls: str) -> None:
     end = time.monotonic() + 30
+    context = ssl.create_default_context(cafile=tls) if tls else None
     while server.poll() is None and time.monotonic() < end:
         try:
-            urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
-        except OSError:
+            urllib.request.urlopen(f"{'https' if tls else 'http'}://{address}/v2/", timeout=5, context=context).close()
+        except (urllib.error.HTTPError, ssl.SSLError):
+            return  # it answers
+        except OSError as error:
+            if isinstance(getattr(error, "reason", None), ssl.SSLError):
+                return
             time.sleep(0.1)
         else:
             return

@@ -2,11 +2,13 @@
 # Make .venv from the hash-checked wheels of requirements.lock, or do nothing when it is current.
 # A stamp written last tells a whole environment from a half-made one. CA_BUNDLE (files or
 # folders joined by ":") is trusted beside the system's own store; PYTHON= picks the interpreter.
+# WHEELS=DIR takes the wheels from that folder alone; OFFLINE=1 does so too (from assets/own-wheels) and forbids apt.
 set -eu
 
 cd "$(dirname "$0")/.."
 venv=.venv
 stamp=$venv/modelstacks.stamp
+wheels=${WHEELS:-${OFFLINE:+assets/own-wheels}}
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $1"; say "  fix: $2"; exit 3; }
@@ -48,7 +50,7 @@ apt_install() {
     fi
     rm -f "$log"
 }
-can_apt() { [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; }
+can_apt() { [ -z "${OFFLINE:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; }
 
 if ! picked=$(pick); then
     can_apt || fail "no Python 3.10 or newer is on the PATH" "install one (Debian, Ubuntu: sudo apt-get install python3-venv)"
@@ -113,7 +115,13 @@ trust() {
 say "==> making $venv with Python $version"
 rm -rf "$venv"
 "$python" -m venv "$venv" > "$work/venv.log" 2>&1 || { cat "$work/venv.log" >&2; fail "no virtual environment could be made" "see above"; }
-trust
-pip install --require-hashes --only-binary :all: --no-deps -r requirements.lock
+if [ -n "$wheels" ]; then
+    [ -d "$wheels" ] || fail "there is no folder $wheels" "WHEELS=DIR, the folder with the wheels of requirements.lock"
+    set -- --no-index --find-links "$wheels"
+else
+    trust
+    set --
+fi
+pip install "$@" --require-hashes --only-binary :all: --no-deps -r requirements.lock
 pip install --no-deps --no-build-isolation --no-index -e .
 printf '%s\n%s\n' "$PWD" "$wanted" > "$stamp"

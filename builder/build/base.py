@@ -1,4 +1,4 @@
-"""The base image in the engine: made here from locked .deb files, or pulled by digest."""
+"""The base image in the engine: made here from locked .deb files, or put together from its fetched blobs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from builder.build.image import write_image
 from builder.engine.client import Engine
 from builder.errors import JobError, SurroundingsError
 from builder.files import held, same_file, sha256_of, sync_folder
@@ -35,12 +36,16 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
     """Have the base in the engine under its tag; returns the tag. Does nothing where it is there.
 
-    Raises SurroundingsError without mmdebstrap (bootstrap) or where the registry cannot be reached (image).
+    Raises SurroundingsError without mmdebstrap (bootstrap) or where the registry of a lock without blobs
+    cannot be reached, JobError where a locked file is not fetched.
     """
     tag = base_tag(base)
     if engine.image(tag) is not None:
         return tag
-    if base.kind == "image":
+    if base.blobs:
+        _load_blobs(base, settings, engine, ui)
+        return tag
+    if base.kind == "image":  # of a lock that has no blobs
         ui.step(f"pulling {base.reference}")
         engine.run(["pull", "--platform", "linux/amd64", base.reference])
         engine.run(["tag", base.reference, tag])
@@ -50,6 +55,21 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
         ui.step(f"loading {tag} into the engine")
         engine.load(archive)
     return tag
+
+
+def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> None:
+    """Put an image into the engine from its fetched blobs; no registry is asked."""
+    folder = settings.assets / "bases"
+    for blob in base.blobs:
+        path = settings.home / blob.folder / blob.filename
+        if not path.exists():
+            problem = f"{blob.project} {blob.filename[:12]} of {base.reference} is in the lock but not fetched"
+            raise JobError(problem, where=str(path), fix="run `make fetch`")
+    with held(folder / f"{base_key(base)}.lock"), tempfile.TemporaryDirectory(prefix=".image-", dir=folder) as aside:
+        archive = Path(aside) / "image.tar"
+        ui.step(f"loading {base.reference} into the engine")
+        write_image(base, settings, archive)
+        engine.load(archive)
 
 
 def digest(base: LockedBase, engine: Engine) -> str:
@@ -95,8 +115,9 @@ def bootstrap(base: LockedBase, settings: Settings, folder: Path, ui: Ui) -> Pat
     command = ["mmdebstrap", "--variant=minbase", "--format=tar", "--architectures=amd64"]
     command += [f"--include={','.join(deb.project for deb in base.debs)}"]
     command += [f"--customize-hook={_CLEAN}", "", str(root), f"deb [trusted=yes] copy:{debs} ./"]
-    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    environment |= {"SOURCE_DATE_EPOCH": str(base.epoch), "LC_ALL": "C.UTF-8", "TMPDIR": str(folder)}
+    # Nothing else of the caller's: the packages' own scripts see it, and .pyc files came out different by it.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TMPDIR": str(folder)}
+    environment |= {"SOURCE_DATE_EPOCH": str(base.epoch), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         for line in done.stderr.splitlines()[-15:]:

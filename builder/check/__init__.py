@@ -6,14 +6,28 @@ import functools
 from pathlib import Path
 
 from builder.check.model import Facts, Finding, Rule
-from builder.check.rules import conflicting_packages, gone_from_index, library_folders, numpy_abi, smoke_names
+from builder.check.rules import (
+    conflicting_packages,
+    gone_from_index,
+    library_folders,
+    numpy_abi,
+    smoke_names,
+    unbakeable_weights,
+)
 from builder.lock.model import StackLock
 from builder.spec import yamldoc
 from builder.spec.model import Stack
 
 __all__ = ["RULES", "Finding", "check", "packaged_facts"]
 
-RULES: tuple[Rule, ...] = (gone_from_index, conflicting_packages, numpy_abi, library_folders, smoke_names)
+RULES: tuple[Rule, ...] = (
+    gone_from_index,
+    conflicting_packages,
+    numpy_abi,
+    library_folders,
+    smoke_names,
+    unbakeable_weights,
+)
 
 
 def check(stack: Stack, lock: StackLock | None) -> list[Finding]:

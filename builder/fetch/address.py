@@ -10,6 +10,7 @@ from typing import Any
 from builder.errors import InputError, JobError
 from builder.lock.model import Artifact, LockedIndex
 from builder.net.archive import archive
+from builder.net.huggingface import address
 from builder.net.index import Link, default_index, find_links, links
 from builder.net.session import Session, clean_url, quoted
 from builder.settings import Settings
@@ -27,8 +28,8 @@ class Addresses:
     def url(self, artifact: Artifact) -> str:
         """The address of an artifact. Raises InputError for an origin that cannot be read, JobError where it is not."""
         scheme, _, rest = artifact.origin.partition(":")
-        if scheme == "https":
-            return artifact.origin
+        if scheme in ("https", "hf"):
+            return address(artifact.origin)
         if scheme == "archive" and (found := re.fullmatch(r"([a-z-]+)/(.+)", rest)):
             mirror = self._once(("archive", found[1]), lambda: archive(self._settings, found[1]))
             return f"{mirror}/{quoted(found[2])}"

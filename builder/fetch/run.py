@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import errno
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 
-from builder.errors import JobError, SurroundingsError
+from builder.errors import InputError, JobError, SurroundingsError
 from builder.fetch.address import Addresses
 from builder.fetch.download import download
+from builder.fetch.member import unpack
 from builder.fetch.shelf import Shelf
 from builder.files import sha256_of, sync_folder
 from builder.lock.model import Artifact, LockedIndex
+from builder.lock.store import FILE_NAME
 from builder.net import Stopped
 from builder.net.git import archive_commit
-from builder.net.session import Session
+from builder.net.registry import Blob, Repository
+from builder.net.session import Session, clean_url
 from builder.settings import Settings
 from builder.ui import Transfer, Ui, human_bytes
 
@@ -31,9 +35,11 @@ class Run:
         self.fetched: list[Artifact] = []
         self.set_aside: list[str] = []
         self._settings, self._ui, self._verify = settings, ui, verify
-        self._session = Session(settings)
+        self._session = Session(settings, locked=True, warn=ui.warn)
         self._addresses = Addresses(indexes, settings, self._session)
         self._absent: list[Shelf] = []
+        self._repositories: dict[str, Repository] = {}
+        self._guard = threading.Lock()
 
     def bring(self, shelves: Sequence[Shelf]) -> None:
         """Bring all, the largest first so that no long one is left to the end; the first failure stops the rest."""
@@ -41,7 +47,10 @@ class Run:
         self._check_room()
         total = sum(shelf.artifact.size for shelf in self._absent)
         with self._ui.transfer(f"fetching {len(self._absent)} files", total) if total else nullcontext() as transfer:
-            failures = self._all(shelves, transfer)
+            # The members of archives wait for all archives.
+            members = [shelf for shelf in shelves if shelf.artifact.origin.startswith("member:")]
+            failures = self._all([shelf for shelf in shelves if shelf not in members], transfer)
+            failures = failures or self._all(members, transfer)
         for folder in {shelf.folder for shelf in shelves if shelf.folder.exists()}:
             sync_folder(folder)
         if failures:
@@ -90,11 +99,23 @@ class Run:
             self._ui.warn(f"{artifact.folder}/{artifact.filename} has wrong bytes; moved to {aside}, fetched again")
         if artifact.origin.startswith("git+"):
             self._from_git(shelf)
+        elif artifact.origin.startswith("member:"):
+            self._from_archive(shelf)
+        elif artifact.origin.startswith("registry:"):
+            self._from_registry(shelf, advance)
         else:
-            download(shelf, self._addresses.url(artifact), self._session, advance)
+            self._from_address(shelf, advance)
         shelf.part.replace(shelf.path)
         shelf.stamp()
         self.fetched.append(artifact)
+
+    def _from_address(self, shelf: Shelf, advance: Callable[[int], None]) -> None:
+        url = self._addresses.url(shelf.artifact)
+        try:
+            download(shelf, url, self._session, advance)
+        except JobError as error:  # the mirror that sent it is to blame, not the address it stands for
+            error.where = error.where.replace(clean_url(url), clean_url(self._session.served(url)))
+            raise
 
     def _from_git(self, shelf: Shelf) -> None:
         url, _, commit = shelf.artifact.origin.removeprefix("git+").rpartition("@")
@@ -107,6 +128,38 @@ class Run:
                 why=f"expected sha256 {shelf.artifact.sha256}, made {seen}",
                 fix="run `make lock`; if it happens again, another version of git makes other archives",
             )
+
+    def _from_archive(self, shelf: Shelf) -> None:
+        name, _, path = shelf.artifact.origin.removeprefix("member:").partition("/")
+        if not FILE_NAME.fullmatch(name):
+            raise InputError(f"the lock takes {shelf.artifact.filename} out of {name!r}, which is no file name")
+        archive = self._settings.assets / "archives" / name
+        unpack(archive, path, shelf.part)
+        if (seen := sha256_of(shelf.part)) != shelf.artifact.sha256:
+            shelf.part.unlink()
+            raise JobError(
+                f"{path} in the archive is not the locked file",
+                where=str(archive),
+                why=f"expected sha256 {shelf.artifact.sha256}, seen {seen}",
+                fix="correct the sha256 of the member, or find out why it changed, and run `make lock`",
+            )
+
+    def _from_registry(self, shelf: Shelf, advance: Callable[[int], None]) -> None:
+        """A blob, from the first mirror of its image that has it."""
+        item = shelf.artifact
+        blob = Blob(item.project, f"sha256:{item.sha256}", item.size)
+        *others, last = self._settings.image_mirrors(item.origin.removeprefix("registry:"))
+        for address in others:
+            try:
+                return self._from_repository(address, shelf, blob, advance)
+            except (JobError, SurroundingsError) as error:
+                self._ui.warn(f"{address}: {error.problem}; the next mirror is used")
+        return self._from_repository(last, shelf, blob, advance)
+
+    def _from_repository(self, address: str, shelf: Shelf, blob: Blob, advance: Callable[[int], None]) -> None:
+        with self._guard:
+            repository = self._repositories.setdefault(address, Repository(address, self._session))
+        download(shelf, repository.url(blob), repository, advance)
 
     def _missing(self, folder: Path) -> int:
         """Bytes still to come into folders on the same file system as this one."""

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 import filelock
 
 from builder.errors import InputError
+from builder.files import sha256_text
 from builder.lock.model import Artifact
 from builder.net import Stopped
 from builder.settings import Settings
+from builder.spec.model import hash_prefix
 
 _PIECE = 1 << 20
 
@@ -27,11 +29,12 @@ class Shelf:
 
     def __init__(self, settings: Settings, artifact: Artifact) -> None:
         _check(artifact)
+        key = artifact.sha256 or sha256_text(artifact.origin)
         self.artifact = artifact
         self.folder = settings.home / artifact.folder
         self.path = self.folder / artifact.filename
-        self.part = self.folder / ".partial" / f"{artifact.sha256}.part"
-        self._stamp = self.folder / ".verified" / artifact.sha256
+        self.part = self.folder / ".partial" / f"{key}.part"
+        self._stamp = self.folder / ".verified" / key
 
     def stamped(self) -> bool:
         """Whether the file was verified and has neither changed size nor time since; costs two small reads."""
@@ -51,7 +54,7 @@ class Shelf:
 
     def right(self, stopping: threading.Event) -> bool:
         """Whether the file is a plain one with the locked size and sha256, by hashing it."""
-        if self.path.is_symlink() or not self.path.is_file() or self.path.stat().st_size != self.artifact.size:
+        if self.path.is_symlink() or not self.path.is_file() or not self._sized():
             return False
         digest = hashlib.sha256()
         with self.path.open("rb") as stream:
@@ -60,6 +63,11 @@ class Shelf:
                     raise Stopped
                 digest.update(piece)
         return digest.hexdigest() == self.artifact.sha256
+
+    def _sized(self) -> bool:
+        """Whether the file is as large as locked; the size of a member may not be known yet."""
+        unknown = self.artifact.size == 0 and self.artifact.origin.startswith("member:")
+        return unknown or self.path.stat().st_size == self.artifact.size
 
     def set_aside(self) -> str:
         """Move the file to .set-aside/FILENAME.N and give back that path, relative to the home folder."""
@@ -105,5 +113,13 @@ def _check(artifact: Artifact) -> None:
             why="a file name may hold no '/', '\\', '..' or control character, nor begin with a dot",
             fix="run `make lock`, and find out who changed the lock",
         )
-    if not re.fullmatch(r"[0-9a-f]{64}", artifact.sha256) or artifact.size < 0:
+    if not re.fullmatch(r"[0-9a-f]{64}|", artifact.sha256) or artifact.size < 0:
         raise InputError(f"the lock gives {name} a sha256 or size that is none", fix="run `make lock`")
+    prefix = hash_prefix(artifact.project) if artifact.kind in ("weight", "archive") else ""
+    if artifact.sha256 and not artifact.sha256.startswith(prefix):
+        raise InputError(
+            f"{artifact.project} says that its sha256 begins with {prefix}, but the lock has {artifact.sha256}",
+            where=artifact.origin,
+            why="torch.hub names files by the first digits of their sha256",
+            fix="correct the sha256 or the address in the stack and run `make lock`",
+        )

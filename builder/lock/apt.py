@@ -16,12 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.model import Artifact
+from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
 from builder.net.tls import ca_bundle
+from builder.net.untrusted import untrusted
 from builder.settings import Settings
 
 _COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
@@ -119,19 +122,41 @@ def opened(
     if missing := [path for path in keys if not path.exists()]:
         fix = f"apt-get install {distribution}-archive-keyring"
         raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
-    mirrors = {name: archive(settings, name) for name in sorted({_archive_of(distribution, suite) for suite in suites})}
+    names = sorted({_archive_of(distribution, suite) for suite in suites})
     with tempfile.TemporaryDirectory(prefix="modelstacks-apt-") as folder:
-        home = Path(folder)
         signed = ",".join(str(path) for path in keys)
-        sources = [
-            f"deb [arch=amd64 signed-by={signed}] {mirrors[_archive_of(distribution, suite)]} {suite} "
-            f"{_COMPONENTS[distribution]}"
-            for suite in suites
-        ]
-        config = _prepare(home, sources, ca_bundle(settings))
-        apt = Apt(config, dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
+        found: Apt | None = None
+        choices = {name: settings.mirrored(archive(settings, name)) for name in names}
+        for turn in range(turns := max(len(addresses) for addresses in choices.values())):
+            mirrors = {name: addresses[min(turn, len(addresses) - 1)] for name, addresses in choices.items()}
+            sources = [
+                f"deb [arch=amd64 signed-by={signed}] {mirrors[_archive_of(distribution, suite)]} {suite} "
+                f"{_COMPONENTS[distribution]}"
+                for suite in suites
+            ]
+            found = _updated(Path(folder, str(turn)), sources, mirrors, settings, last=turn + 1 == turns)
+            if found:
+                break
+        yield cast(Apt, found)
+
+
+def _updated(
+    home: Path, sources: Sequence[str], mirrors: Mapping[str, str], settings: Settings, *, last: bool
+) -> Apt | None:
+    """An Apt whose package lists are fresh; None where its mirrors cannot be read and are not the last ones."""
+    retries = f'Acquire::Retries "{3 if last else 0}";\n'
+    config = _prepare(home, sources, ca_bundle(settings), retries + apt_logins(mirrors.values(), home, settings))
+    apt = Apt(config, dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
+    try:
         apt._run("apt-get", "update", "-qq")
-        yield apt
+    except (InputError, SurroundingsError) as error:
+        if not last:
+            return None
+        refused = next((url for url in mirrors.values() if url.startswith("https:") and f"{url}/" in error.why), "")
+        if refused and "ertificate" in error.why:
+            raise untrusted(refused, re.sub(r"://[^/\s@]*@", "://", error.why), settings) from None
+        raise
+    return apt
 
 
 def _archive_of(distribution: str, suite: str) -> str:
@@ -139,7 +164,7 @@ def _archive_of(distribution: str, suite: str) -> str:
     return "debian-security" if distribution == "debian" and suite.endswith("-security") else distribution
 
 
-def _prepare(home: Path, sources: Sequence[str], ca: Path) -> Path:
+def _prepare(home: Path, sources: Sequence[str], ca: Path, more: str) -> Path:
     for folder in ("lists/partial", "cache/archives/partial"):
         (home / folder).mkdir(parents=True)
     (home / "sources.list").write_text("\n".join(sources) + "\n")
@@ -165,10 +190,9 @@ APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::ForceHash "SHA256";
-Acquire::Retries "3";
 Acquire::https::CaInfo "{ca}";
 Acquire::https::Verify-Peer "true";
 Acquire::https::Verify-Host "true";
-"""
+{more}"""
     )
     return config

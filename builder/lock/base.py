@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from builder.engine.client import Engine
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock import apt
 from builder.lock.model import Artifact, LockedBase
+from builder.net.registry import Repository, split
+from builder.net.session import Session
+from builder.net.tls import engine_ca_file
 from builder.settings import Settings
 from builder.spec.model import Bootstrap, Stack
 
@@ -51,12 +54,11 @@ def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[Locke
 def _image(stack: Stack, reference: str, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
     """Pull the image, note its digest, and ask apt on top of the packages that are in it."""
     engine = Engine.connect()
-    digest = _pulled(engine, reference)
-    name = reference.split("@", maxsplit=1)[0]
-    if ":" in name.rsplit("/", 1)[-1]:
-        name = name.rsplit(":", 1)[0]
-    base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest)
-    with _copied_out(engine, base.reference) as folder:
+    pulled, digest = _pulled_first(engine, settings.image_mirrors(reference))
+    name = _untagged(reference)
+    blobs = _blobs(name, digest, settings)
+    base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest, blobs=blobs)
+    with _copied_out(engine, pulled) as folder:
         status = (folder / "status").read_text(errors="replace")
         release = dict(_OS_RELEASE.findall((folder / "os-release").read_text(errors="replace")))
     system: tuple[Artifact, ...] = ()
@@ -69,6 +71,52 @@ def _image(stack: Stack, reference: str, settings: Settings) -> tuple[LockedBase
     return base, system
 
 
+def _blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact, ...]:
+    """The manifest, configuration and layers of an image for linux/amd64, from the first mirror that has it."""
+    with Session(settings) as session:
+        *others, last = settings.image_mirrors(name)
+        for address in others:
+            try:
+                found = Repository(address, session).image(digest)[1]
+                break
+            except (JobError, SurroundingsError):
+                continue
+        else:
+            found = Repository(last, session).image(digest)[1]
+    host, repository, _ = split(name)
+    return tuple(
+        Artifact(
+            kind="blob",
+            filename=blob.digest.removeprefix("sha256:"),
+            size=blob.size,
+            sha256=blob.digest.removeprefix("sha256:"),
+            origin=f"registry:{host}/{repository}",
+            project=blob.what,
+            version=blob.digest.removeprefix("sha256:")[:16],
+        )
+        for blob in found
+    )
+
+
+def _untagged(reference: str) -> str:
+    """The name of an image without tag and digest."""
+    name = reference.split("@", maxsplit=1)[0]
+    return name.rsplit(":", 1)[0] if ":" in name.rsplit("/", 1)[-1] else name
+
+
+def _pulled_first(engine: Engine, references: Sequence[str]) -> tuple[str, str]:
+    """Pull an image from the first of its mirrors that has it; returns its name there by digest, and the digest."""
+    for number, reference in enumerate(references, 1):
+        try:
+            digest = _pulled(engine, reference)
+        except (InputError, SurroundingsError):
+            if number == len(references):
+                raise
+        else:
+            return f"{_untagged(reference)}@{digest}", digest
+    raise AssertionError("an image has at least its own name")
+
+
 def _pulled(engine: Engine, reference: str) -> str:
     """Pull an image; returns the digest its registry names."""
     done = engine.run(["pull", "--platform", "linux/amd64", reference], check=False)
@@ -78,6 +126,9 @@ def _pulled(engine: Engine, reference: str) -> str:
             fix = "correct `image` in the family, or log in with `docker login`"
             raise InputError(f"the registry gives no image {reference}", why="".join(why), fix=fix)
         fix = "check the network and the engine's own proxy, mirrors and certificates"
+        if "x509" in done.stderr:
+            registry = split(reference)[0]
+            fix = f"put your site's root certificate into {engine_ca_file(registry)} on the engine's machine"
         raise SurroundingsError(f"the registry of {reference} cannot be reached", why="".join(why), fix=fix)
     found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.stdout, re.M)
     if not found:

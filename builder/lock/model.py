@@ -7,7 +7,7 @@ from typing import Literal
 
 LOCK_VERSION = 1
 
-Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight"]
+Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,11 @@ class Artifact:
     origin: where it is found, mirror-neutral:
       "index:default" or "index:NAME" (wheels, sdists and tools; project says which page),
       "archive:debian/pool/main/…deb" (debs; the site's mirror of that distribution serves it),
-      "git+https://…@COMMIT" (sources, archived by us), "https://…" (weights).
+      "git+https://…@COMMIT" (sources, archived by us), "https://…" (weights, archives),
+      "hf:OWNER/NAME@REVISION/PATH" (the same, on Hugging Face), "member:ARCHIVE/PATH" (a weight inside
+      the archive of that file name), "registry:HOST/NAME" (blobs; project says manifest, config or layer).
+    A weight or archive whose hash nobody could tell is pending: its sha256 is "" until the first fetch
+    records it. seen: the address that a recorded hash was first seen at, "" for a hash that was given.
     """
 
     kind: Kind
@@ -28,10 +32,18 @@ class Artifact:
     origin: str
     project: str = ""
     version: str = ""
+    seen: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether its sha256 is not known yet."""
+        return not self.sha256
 
     @property
     def folder(self) -> str:
         """The folder it belongs in, relative to the home folder, e.g. wheels or assets/debs."""
+        if self.kind == "blob":
+            return "assets/bases/blobs"
         return "wheels" if self.kind in ("wheel", "sdist", "tool") else f"assets/{self.kind}s"
 
 
@@ -48,6 +60,8 @@ class LockedBase:
     """The base image: a registry digest, or the .deb files a bootstrapped one is made of.
 
     epoch: SOURCE_DATE_EPOCH of the bootstrap (the archive's own release date), 0 for an image.
+    blobs: of an image, its manifest for linux/amd64, its configuration and its layers, in that order;
+    none in locks made before blobs were locked.
     """
 
     kind: Literal["bootstrap", "image"]
@@ -57,6 +71,7 @@ class LockedBase:
     include: tuple[str, ...] = ()
     epoch: int = 0
     debs: tuple[Artifact, ...] = ()
+    blobs: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +80,7 @@ class StackLock:
 
     inputs: digest of everything that shaped the resolution; another one means the lock is stale.
     epoch: SOURCE_DATE_EPOCH of the image, seconds since 1970. digest: sha256 of stack.lock, which
-    holds the sha256 of pylock.toml. wheels: as pylock.toml lists them.
+    holds the sha256 of pylock.toml. wheels: as pylock.toml lists them. archives: zip files that weights are in.
     """
 
     stack: str
@@ -81,7 +96,14 @@ class StackLock:
     sources: tuple[Artifact, ...]
     weights: tuple[Artifact, ...]
     digest: str
+    archives: tuple[Artifact, ...] = ()
+
+    @property
+    def pending(self) -> tuple[Artifact, ...]:
+        """The files whose sha256 is not known yet."""
+        return tuple(item for item in (*self.archives, *self.weights) if item.pending)
 
     def artifacts(self) -> tuple[Artifact, ...]:
         """Every file of the lock, in a fixed order."""
-        return (*self.wheels, *self.tools, *self.base.debs, *self.debs, *self.sources, *self.weights)
+        base = (*self.base.debs, *self.base.blobs)
+        return (*self.wheels, *self.tools, *base, *self.debs, *self.sources, *self.archives, *self.weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
@@ -13,13 +12,13 @@ from packaging.utils import parse_wheel_filename
 
 from builder.errors import InputError, JobError
 from builder.files import held
-from builder.lock import base, sources, store, wheels
+from builder.lock import base, sources, store, weights, wheels
 from builder.lock.inputs import digest
 from builder.lock.model import Artifact, LockedIndex, StackLock
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec.model import Stack, Weight
+from builder.spec.model import Stack
 from builder.ui import Ui
 
 
@@ -72,7 +71,8 @@ def _readable(folder: Path) -> StackLock | None:
 
 
 def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) -> StackLock:
-    session = Session(settings)
+    session = Session(settings, warn=ui.warn)
+    archives, files = weights.locked(stack, settings, session, old)
     ui.say("resolving Python packages")
     python = wheels.resolve(stack, settings, session, old.wheels if old else ())
     ui.say("resolving system packages")
@@ -92,25 +92,9 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
         debs=debs,
         tools=(_uv_tool(settings, session),),
         sources=tuple(sources.locked(source, settings) for source in stack.sources),
-        weights=tuple(_weight(weight, session) for weight in stack.weights),
+        weights=files,
         digest="",
-    )
-
-
-def _weight(weight: Weight, session: Session) -> Artifact:
-    name = posixpath.basename(weight.url.split("?")[0])
-    if not store.FILE_NAME.fullmatch(name):
-        raise InputError(
-            "the address of a weight does not end in a file name", where=weight.url, fix="use one that does"
-        )
-    return Artifact(
-        kind="weight",
-        filename=f"{weight.sha256[:16]}-{name}",
-        size=session.size_of(weight.url),
-        sha256=weight.sha256,
-        origin=weight.url,
-        project=name,
-        version=weight.sha256[:16],
+        archives=archives,
     )
 
 

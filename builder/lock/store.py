@@ -115,12 +115,14 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
             include=tuple(base["include"]),
             epoch=int(base["epoch"]),
             debs=_artifacts("deb", data["base-debs"]),
+            blobs=_artifacts("blob", data.get("base-blobs", ())),
         ),
         wheels=tuple(_python_artifact(package, data["routes"]) for package in pylock["packages"]),
         debs=_artifacts("deb", data["debs"]),
         tools=_artifacts("tool", data["tools"]),
         sources=_artifacts("source", data["sources"]),
         weights=_artifacts("weight", data["weights"]),
+        archives=_artifacts("archive", data.get("archives", ())),
         digest=digest,
     )
 
@@ -141,10 +143,20 @@ def _artifact(
     if bad := next((word for word in (project, version) if not _WORD.fullmatch(word)), None):
         raise ValueError(f"{bad!r} is not a name or version")
     size, sha256 = row["size"], row["sha256"]
-    if not isinstance(size, int) or size < 0 or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+    pending = row.get("pending") is True and kind in ("weight", "archive") and sha256 == ""
+    if not isinstance(size, int) or size < 0 or not (pending or re.fullmatch(r"[0-9a-f]{64}", sha256)):
         raise ValueError(f"the size or sha256 of {filename} is malformed")
+    if not isinstance(seen := row.get("seen", ""), str):
+        raise ValueError(f"{filename} was seen at what is no address")
     return Artifact(
-        kind=kind, filename=filename, size=size, sha256=sha256, origin=origin, project=project, version=version
+        kind=kind,
+        filename=filename,
+        size=size,
+        sha256=sha256,
+        origin=origin,
+        project=project,
+        version=version,
+        seen=seen,
     )
 
 
@@ -174,6 +186,9 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
         *_rows("base-debs", base.debs),
         *_rows("sources", lock.sources),
         *_rows("weights", lock.weights),
+        # Written only where there are any, so that older locks keep their bytes.
+        *(_rows("archives", lock.archives) if lock.archives else []),
+        *(_rows("base-blobs", base.blobs) if base.blobs else []),
         "",
         "[base]",
         f"kind = {_quoted(base.kind)}",
@@ -202,7 +217,10 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
 def _rows(key: str, items: Iterable[Artifact]) -> list[str]:
     rows = [
         f"    {{ name = {_quoted(item.project)}, version = {_quoted(item.version)}, file = {_quoted(item.filename)}, "
-        f"size = {item.size}, sha256 = {_quoted(item.sha256)}, origin = {_quoted(item.origin)} }},"
+        f"size = {item.size}, sha256 = {_quoted(item.sha256)}, origin = {_quoted(item.origin)}"
+        + (", pending = true" if item.pending else "")
+        + (f", seen = {_quoted(item.seen)}" if item.seen else "")
+        + " },"
         for item in items
     ]
     return [f"{key} = [", *rows, "]"] if rows else [f"{key} = []"]

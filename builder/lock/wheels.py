@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -23,7 +22,8 @@ from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.model import Artifact, Kind
 from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
-from builder.net.tls import ca_bundle
+from builder.net.untrusted import untrusted
+from builder.net.uv import environment as uv_environment
 from builder.settings import Settings
 from builder.spec.model import Stack
 
@@ -96,7 +96,7 @@ def _compile(
 
     with tempfile.TemporaryDirectory(prefix="modelstacks-uv-") as folder:
         home = Path(folder)
-        (home / "pyproject.toml").write_text(tomli_w.dumps(_project(stack, direct, routes)))
+        (home / "pyproject.toml").write_text(tomli_w.dumps(_project(stack, direct, routes, settings)))
         preferred = [f"{item.project}=={item.version}" for item in keep]
         (home / "requirements.txt").write_text("\n".join(preferred) + "\n")
         command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
@@ -105,8 +105,8 @@ def _compile(
         for name in stack.from_source:
             command += ["--no-binary", name]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
-        _uv([*command, "-o", "requirements.txt"], home, settings)
-        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], home, settings)
+        _uv([*command, "-o", "requirements.txt"], stack, home, settings)
+        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings)
         packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
     return packages
 
@@ -140,11 +140,11 @@ def _name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("name") or unquote(entry["url"].split("#")[0].rsplit("/", 1)[-1]))
 
 
-def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str]) -> dict[str, Any]:
+def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str], settings: Settings) -> dict[str, Any]:
     indexes = [
-        {"name": name, "url": index.url, "explicit": True}
+        {"name": name, "url": _mirror(index.url, settings), "explicit": True}
         if index.url
-        else {"name": name, "url": index.find_links, "explicit": True, "format": "flat"}
+        else {"name": name, "url": _mirror(index.find_links, settings), "explicit": True, "format": "flat"}
         for name, index in stack.indexes.items()
     ]
     return {
@@ -158,25 +158,37 @@ def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str]) -> 
     }
 
 
-def _uv(command: Sequence[str], home: Path, settings: Settings) -> None:
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("UV_") or key in ("UV_CACHE_DIR", "UV_HTTP_TIMEOUT")
-    }
-    environment["UV_DEFAULT_INDEX"] = default_index(settings)  # not on the command line: it may hold a password
-    environment["UV_PYTHON_DOWNLOADS"] = "never"  # a stack's Python need not be on the host, and uv would fetch it
-    environment["SSL_CERT_FILE"] = str(ca_bundle(settings))
+def _uv(command: Sequence[str], stack: Stack, home: Path, settings: Settings) -> None:
+    """Run uv with the first of the default index's mirrors that can be reached."""
+    named = {name: _mirror(index.url or index.find_links, settings) for name, index in stack.indexes.items()}
+    defaults = settings.mirrored(default_index(settings))
+    for number, default in enumerate(defaults, 1):
+        try:
+            _uv_once(command, home, uv_environment(default, named, home, settings), settings)
+            return
+        except SurroundingsError:
+            if number == len(defaults):
+                raise
+
+
+def _uv_once(command: Sequence[str], home: Path, environment: Mapping[str, str], settings: Settings) -> None:
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:
         return
-    said = " ".join(done.stderr.split())
+    said = re.sub(r"://[^/\s@]*@", "://", " ".join(done.stderr.split()))
     if "No solution found" in said:
         raise _NoSolution(said)
+    if "ertificate" in said and (url := re.search(r"https://[^\s`'\")>]+", said)):
+        raise untrusted(url[0], " ".join(re.findall(r"invalid peer certificate: \w+", said)[:1]), settings)
     if re.search(r"[Cc]ertificate|Failed to fetch|Could not connect|dns error|error sending request", said):
         fix = "check the network; behind a private CA, export CA_BUNDLE=/path/to/ca.pem"
         raise SurroundingsError("uv could not reach an index", why=said[-600:], fix=fix)
     raise JobError("uv failed", why=said[-1500:], fix="see uv's words")
+
+
+def _mirror(url: str | None, settings: Settings) -> str:
+    """The address at which a named index is asked: its first mirror."""
+    return settings.mirrored(str(url))[0]
 
 
 def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:

@@ -8,14 +8,19 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from builder.errors import JobError, SurroundingsError
+from builder.errors import JobError, ModelstacksError, SurroundingsError
 from builder.files import sync_folder
-from builder.net.session import clean_url
+from builder.net.client import authorization
+from builder.net.submodules import LIMIT, Submodule, join, submodules
 from builder.net.tls import ca_bundle
+from builder.net.untrusted import untrusted
+from builder.net.urls import clean_url
 from builder.settings import Settings
 
 _UNREACHABLE = re.compile(
-    r"could not resolve|failed to connect|couldn't connect|timed out|connection (refused|reset)|too slow", re.IGNORECASE
+    r"could not resolve|failed to connect|couldn't connect|timed out|connection (refused|reset)|too slow"
+    r"|tunnel failed|from proxy",
+    re.IGNORECASE,
 )
 _UNTRUSTED = re.compile(r"SSL certificate problem|certificate verification failed|server verification failed")
 
@@ -23,35 +28,58 @@ _UNTRUSTED = re.compile(r"SSL certificate problem|certificate verification faile
 def archive_commit(url: str, commit: str, target: Path, settings: Settings) -> None:
     """Write the tree of a commit to target as a tar without prefix; every time is the commit's.
 
-    url: https address of the repository. commit: 40 hex digits. What .gitattributes says of archives
-    is not obeyed, so the tar holds all tracked files unchanged. Nothing of the user's git configuration
-    or hooks is used. Raises SurroundingsError without git or where the server cannot be reached or
-    trusted, JobError where it has no such commit or the commit has submodules.
+    url: https address of the repository, taken from the first of its mirrors that has the commit.
+    commit: 40 hex digits. What .gitattributes says of archives is not obeyed, so the tar holds all
+    tracked files unchanged. Nothing of the user's git configuration or hooks is used. The server is
+    verified under TLS=hash-locked too. Raises SurroundingsError without git or where the server cannot be reached or
+    trusted, JobError where it has no such commit.
+
+    Submodules are taken along, at the commits that the tree records, from https addresses only; JobError
+    where one is at another address or outside the tree.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".git-", dir=target.parent) as folder:
-        git = _Git(url, Path(folder), settings)
-        git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".")
-        Path(folder, "info").mkdir(exist_ok=True)
-        Path(folder, "info", "attributes").write_text("* -export-ignore -export-subst\n")
-        git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, commit)
-        if git.run("ls-tree", "--name-only", commit, "--", ".gitmodules"):
-            raise JobError(
-                "the commit has submodules, which are not supported yet",
-                where=f"{clean_url(url)}@{commit}",
-                fix="name each submodule as a source of its own, at the commit this one wants",
-            )
-        aside = Path(folder, "archive.tar")
-        git.run("-c", "tar.umask=0022", "archive", "--format=tar", f"--output={aside}", commit)
+        parts = _archived(Submodule(path="", url=url, commit=commit), Path(folder), settings, [LIMIT])
+        aside = Path(folder, "whole.tar")
+        if len(parts) > 1:
+            join(parts, aside)
+        else:
+            aside = parts[0]
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(target)
     sync_folder(target.parent)
 
 
+def _archived(source: Submodule, folder: Path, settings: Settings, left: list[int]) -> list[Path]:
+    """The tars of a commit and of all its submodules, each under its path, made in folder. left: how many more may be.
+
+    The tar of a commit without submodules is git's own.
+    """
+    if left[0] <= 0:
+        where = f"{clean_url(source.url)}@{source.commit}"
+        raise JobError(f"the source has more than {LIMIT} submodules", where=where, fix="name another commit")
+    left[0] -= 1
+    git = _Git(source.url, folder, settings)
+    git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".")
+    Path(folder, "info").mkdir(exist_ok=True)
+    Path(folder, "info", "attributes").write_text("* -export-ignore -export-subst\n")
+    git.fetch(source.commit)
+    tar = folder / "archive.tar"
+    prefix = [f"--prefix={source.path}/"] if source.path else []
+    git.run("-c", "tar.umask=0022", "archive", "--format=tar", *prefix, f"--output={tar}", source.commit)
+    parts = [tar]
+    for number, one in enumerate(submodules(git.run, source.url, source.commit)):
+        inner = folder / f"submodule-{number}"
+        inner.mkdir()
+        path = f"{source.path}/{one.path}" if source.path else one.path
+        parts += _archived(Submodule(path=path, url=one.url, commit=one.commit), inner, settings, left)
+    return parts
+
+
 class _Git:
     def __init__(self, url: str, folder: Path, settings: Settings) -> None:
-        self._url, self._folder = url, folder
+        self._url, self._folder, self._settings = url, folder, settings
         kept = ("PATH", "HOME", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "ALL_PROXY")
         self._environment = {
             **{name: os.environ[name] for name in kept if name in os.environ},
@@ -62,16 +90,45 @@ class _Git:
             "GIT_ALLOW_PROTOCOL": "https",
             "GIT_SSL_CAINFO": str(ca_bundle(settings)),
             "GIT_HTTP_LOW_SPEED_LIMIT": "1",
-            "GIT_HTTP_LOW_SPEED_TIME": "60",
+            "GIT_HTTP_LOW_SPEED_TIME": str(max(1, round(settings.read_timeout))),
         }
 
-    def run(self, *arguments: str) -> str:
-        """What git prints on stdout."""
+    def fetch(self, commit: str) -> None:
+        """Bring the commit from the first of the repository's mirrors that has it."""
+        addresses = self._settings.mirrored(self._url)
+        passed: list[ModelstacksError] = []
+        for address in addresses:
+            self._url = address
+            try:
+                self.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", address, commit, login=address)
+                return
+            except (JobError, SurroundingsError) as error:
+                passed.append(error)
+        last = passed.pop()
+        if passed:
+            last.why += "".join(f"; before it, {one.where}: {one.problem}" for one in passed)
+        raise last
+
+    def _login(self, url: str) -> dict[str, str]:
+        """What shows git the token and client certificate of the host, kept off the command line."""
+        found: dict[str, str] = {}
+        if files := self._settings.client_certificate(url):
+            found |= {"GIT_SSL_CERT": str(files.cert), "GIT_SSL_KEY": str(files.key)}
+        if header := authorization(url, self._settings):
+            # git would send the header on to the host a redirect leads to, so none is followed.
+            pairs = [("http.extraHeader", f"Authorization: {header}"), ("http.followRedirects", "false")]
+            found["GIT_CONFIG_COUNT"] = str(len(pairs))
+            for number, (key, value) in enumerate(pairs):
+                found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return found
+
+    def run(self, *arguments: str, login: str = "") -> str:
+        """What git prints on stdout. login: the address whose token and client certificate it may use."""
         try:
             done = subprocess.run(
                 ["git", *arguments],
                 cwd=self._folder,
-                env=self._environment,
+                env={**self._environment, **(self._login(login) if login else {})},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -89,8 +146,7 @@ class _Git:
         lines = [line for line in stderr.splitlines() if line.strip()]
         why = re.sub(r"://[^/\s@]*@", "://", lines[-1]) if lines else "git says nothing"
         if _UNTRUSTED.search(stderr):
-            fix = "export CA_BUNDLE=FILE, your site's root certificate in PEM; it adds to the public roots"
-            return SurroundingsError("the certificate of the git server is not trusted", where=where, why=why, fix=fix)
+            return untrusted(self._url, why, self._settings)
         if _UNREACHABLE.search(stderr):
             return SurroundingsError("the git server cannot be reached", where=where, why=why, fix="check the network")
         if "No space left" in stderr:

@@ -44,7 +44,7 @@ def default_index(settings: Settings) -> str:
     """
     names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
     given = [settings.index, *(os.environ.get(name, "") for name in names)]
-    return (next((item for item in given if item), "") or _pip_configured() or _uv_default()).rstrip("/")
+    return (next((item for item in given if item), "") or _pip_configured() or uv_default()).rstrip("/")
 
 
 def _pip_configured() -> str:
@@ -65,7 +65,7 @@ def _pip_configured() -> str:
 
 
 @lru_cache(maxsize=1)
-def _uv_default() -> str:
+def uv_default() -> str:
     """The default index as uv documents it in its help; our own code names no host."""
     from uv import find_uv_bin  # noqa: PLC0415
 

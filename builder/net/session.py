@@ -5,26 +5,27 @@ from __future__ import annotations
 import email.utils
 import random
 import re
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
-import builder
 from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError
 from builder.net import Stopped
-from builder.net.tls import ca_bundle
+from builder.net.client import Client, Unverified
+from builder.net.failures import is_untrusted, may_pass, reason, refused, unreachable
+from builder.net.tls import trust
+from builder.net.urls import clean_url, quoted
 from builder.settings import Settings
 
-_CONNECT_SECONDS, _READ_SECONDS = 15, 60
-_TRIES = 5
+__all__ = ["Body", "Cut", "Session", "clean_url", "quoted"]
+
+_TRIES, _TRIES_BEFORE_NEXT = 5, 2  # the second: of a mirror after which there is another
 _RETRY_AFTER_CAP = 120.0
 _PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
 _PIECE = 1 << 18  # bytes; with 16 kB, what one TLS record holds, several threads get half as far
@@ -36,20 +37,6 @@ class Cut(Exception):
     """A body ended early or stalled; what came before it is good and can be resumed."""
 
 
-class _Client(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target and resp.url.startswith("https:") and not urljoin(resp.url, target).startswith("https:"):
-            resp.close()
-            raise JobError(
-                "the server redirects from https to an address without TLS",
-                where=clean_url(resp.url),
-                why=f"it points to {clean_url(urljoin(resp.url, target))}",
-                fix="use a mirror that answers over https all the way",
-            )
-        return target
-
-
 @dataclass(frozen=True)
 class Body:
     """A body being read. offset: where in the file it begins. length: bytes to come, None if not said."""
@@ -59,21 +46,48 @@ class Body:
     chunks: Iterator[bytes]
 
 
+@dataclass(frozen=True)
+class _Ask:
+    """One request, without its address. accepted: statuses of 400 and more that are answers too."""
+
+    method: str
+    headers: Mapping[str, str]
+    accepted: frozenset[int]
+
+
 class Session:
     """One run's HTTP client; may be used from any thread.
 
-    settings: gives the CA bundle. stopping: when set, waits and reads end with Stopped. As a context
-    manager it closes its connections at the end.
+    settings: gives trust, mirrors, logins and time-outs. stopping: when set, waits and reads end with
+    Stopped. locked: whether all that is asked of it is a file whose sha256 and size are locked, or a page
+    that only leads to such files; only then does TLS=hash-locked hold. warn: told of mirrors passed
+    over, certificates left out and servers not verified. As a context manager it closes its connections.
     Every method raises SurroundingsError where the server cannot be reached or trusted, JobError where
     it refuses, InputError for an address that is not http(s); `where` is the URL without credentials.
     """
 
-    def __init__(self, settings: Settings, *, stopping: threading.Event | None = None) -> None:
-        self.ca_bundle = ca_bundle(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        stopping: threading.Event | None = None,
+        locked: bool = False,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        trusted = trust(settings)
+        self.ca_bundle = trusted.path
         self.stopping = stopping or threading.Event()
+        self._settings, self._warn = settings, warn or (lambda _: None)
+        self._hash_locked = locked and settings.tls == "hash-locked"
         self._local = threading.local()
         self._open_bodies: set[requests.Response] = set()
-        self._clients: list[_Client] = []
+        self._clients: list[Client | Unverified] = []
+        self._said: set[str] = set()
+        self._down: set[str] = set()
+        self._unverified: set[str] = set()
+        self._served: dict[str, str] = {}
+        for text in trusted.warnings:
+            self._warn(text)
 
     def __enter__(self) -> Session:
         return self
@@ -101,7 +115,7 @@ class Session:
                 data = b"".join(self._limited(response, url))
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 if attempt + 1 == _TRIES:
-                    raise _unreachable(url, error) from None
+                    raise unreachable(self.served(url), error, self._settings) from None
                 self.pause(attempt)
                 continue
             finally:
@@ -135,19 +149,22 @@ class Session:
         raise JobError("the server does not tell the size of the file", where=clean_url(url))
 
     @contextmanager
-    def stream(self, url: str, start: int = 0, stop: int | None = None) -> Iterator[Body]:
+    def stream(
+        self, url: str, start: int = 0, stop: int | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Body]:
         """Read the bytes start..stop (stop not included, None for the end) of the file at url.
 
-        Where the server does not honour the range, the body's offset is 0 and it holds the whole file.
-        Its chunks raise Cut when the connection breaks, stalls or ends short.
+        headers: more to send. Where the server does not honour the range, the body's offset is 0 and it
+        holds the whole file. Its chunks raise Cut when the connection breaks, stalls or ends short.
         """
-        headers = {"Accept-Encoding": "identity"}
+        plain = {**(headers or {}), "Accept-Encoding": "identity"}
+        headers = dict(plain)
         if start or stop is not None:
             headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
         response = self._open("GET", url, headers, accepted={416})
         if response.status_code == 416 or (response.status_code == 206 and _first_byte(response) != start):
             response.close()
-            response = self._open("GET", url, {"Accept-Encoding": "identity"})
+            response = self._open("GET", url, plain)
         length = response.headers.get("Content-Length", "")
         offset = start if response.status_code == 206 else 0
         self._open_bodies.add(response)
@@ -168,45 +185,102 @@ class Session:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # ValueError: shut down by stop()
             if self.stopping.is_set():
                 raise Stopped from None
-            raise Cut(_reason(error)) from None
+            raise Cut(reason(error, self._settings)) from None
 
-    def _open(
+    def open(
         self, method: str, url: str, headers: Mapping[str, str], *, accepted: set[int] | frozenset[int] = frozenset()
     ) -> requests.Response:
-        """Send a request, again while it fails in a way that may pass; the response is open and its status good."""
+        """An answer whose body is still to be read, to be closed by who asks. accepted: bad statuses that are good."""
+        return self._open(method, url, headers, accepted=accepted)
+
+    def served(self, url: str) -> str:
+        """The address that last answered for url: a mirror's, or url itself."""
+        return self._served.get(url, url)
+
+    def _open(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        accepted: set[int] | frozenset[int] = frozenset(),
+    ) -> requests.Response:
+        """Send a request to the first mirror that answers it; the response is open and its status good."""
         if not re.match(r"https?://[^/]", url):
             raise InputError("not an http(s) address", where=clean_url(url), fix="write https://HOST/PATH")
-        for attempt in range(_TRIES):
-            last = attempt + 1 == _TRIES
+        addresses = sorted(self._settings.mirrored(url), key=lambda item: _netloc(item) in self._down)
+        ask = _Ask(method, headers, frozenset(accepted))
+        passed: list[ModelstacksError] = []
+        for address in addresses[:-1]:
             try:
-                response = self._client().request(
-                    method,
-                    url,
-                    headers=dict(headers),
-                    stream=True,
-                    allow_redirects=True,
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    verify=str(self.ca_bundle),  # given per request: the environment would win over the session's
-                )
-            except requests.RequestException as error:
-                if last or not _may_pass(error):
-                    raise _unreachable(url, error) from None
-                self.pause(attempt)
-                continue
-            if response.status_code < 400 or response.status_code in accepted:
+                response = self._tried(ask, address, tries=_TRIES_BEFORE_NEXT)
+            except (JobError, SurroundingsError) as error:
+                passed.append(error)
+                self._pass_over(address, error)
+            else:
+                self._served[url] = address
                 return response
-            response.close()
-            if last or response.status_code not in _TRANSIENT:
-                raise _refused(url, response)
-            self.pause(attempt, response.headers.get("Retry-After", ""))
-        raise AssertionError("the loop above returns or raises")
+        self._served[url] = addresses[-1]
+        try:
+            return self._tried(ask, addresses[-1], tries=_TRIES)
+        except (JobError, SurroundingsError) as error:
+            if passed:
+                error.why = "; before it, ".join(
+                    [error.why or "it is the last mirror", *(_brief(one) for one in passed)]
+                )
+            raise
 
-    def _client(self) -> _Client:
-        client: _Client | None = getattr(self._local, "client", None)
+    def _pass_over(self, address: str, error: ModelstacksError) -> None:
+        if isinstance(error, SurroundingsError):
+            self._down.add(_netloc(address))
+        self._say_once(f"{_netloc(address)}: {error.problem}; the next mirror is used")
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._warn(text)
+
+    def _tried(self, ask: _Ask, url: str, *, tries: int) -> requests.Response:
+        """Send a request to one address, again while it fails in a way that may pass."""
+        timeout = (self._settings.connect_timeout, self._settings.read_timeout)
+        attempt = 0
+        while True:
+            last = attempt + 1 == tries
+            client = self._client(url)
+            try:
+                response: requests.Response = client.fetch(ask.method, url, ask.headers, timeout)
+            except requests.RequestException as error:
+                if isinstance(client, Client) and self._goes_unverified(url, error):
+                    continue
+                if last or not may_pass(error):
+                    raise unreachable(url, error, self._settings) from None
+                self.pause(attempt)
+            else:
+                if response.status_code < 400 or response.status_code in ask.accepted:
+                    return response
+                response.close()
+                if last or response.status_code not in _TRANSIENT:
+                    raise refused(url, response, self._settings)
+                self.pause(attempt, response.headers.get("Retry-After", ""))
+            attempt += 1
+
+    def _goes_unverified(self, url: str, error: requests.RequestException) -> bool:
+        """Whether the address may be asked again without verifying its certificate; from then on it is."""
+        if not self._hash_locked or not is_untrusted(error):
+            return False
+        self._unverified.add(_netloc(url))
+        said = f"{_netloc(url)} is not trusted ({reason(error, self._settings)})"
+        self._say_once(f"TLS=hash-locked: {said}; its files are held to the locked sha256, no credential is sent")
+        return True
+
+    def _client(self, url: str) -> Client | Unverified:
+        """This thread's client for an address."""
+        kind = "unverified" if _netloc(url) in self._unverified else "verified"
+        client: Client | Unverified | None = getattr(self._local, kind, None)
         if client is None:
-            client = self._local.client = _Client()
+            client = Unverified() if kind == "unverified" else Client(self._settings, str(self.ca_bundle))
+            setattr(self._local, kind, client)
             self._clients.append(client)
-            client.headers["User-Agent"] = f"modelstacks/{builder.__version__}"
         return client
 
     def pause(self, attempt: int, retry_after: str = "") -> None:
@@ -220,16 +294,13 @@ class Session:
             raise Stopped
 
 
-def clean_url(url: str) -> str:
-    """The address as it may be shown: no user, no password, no query values, no fragment, no control characters."""
-    parts = urlsplit(url)
-    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "…" if parts.query else "", ""))
-    return re.sub(r"[\x00-\x1f\x7f]", "?", shown)
+def _netloc(url: str) -> str:
+    """Host and port of an address, without its login."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def quoted(path: str) -> str:
-    """A path of plain text as it stands in an address."""
-    return quote(path, safe="/+~:=@")
+def _brief(error: ModelstacksError) -> str:
+    return f"{error.where}: {error.problem}"
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
@@ -252,73 +323,3 @@ def _seconds(retry_after: str) -> float | None:
         return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError):
         return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything it was raised from or wraps, outermost first."""
-    queue, seen = [error], set[int]()
-    while queue:
-        one = queue.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        queue.extend(item for item in inner if isinstance(item, BaseException))
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether a second try may go better."""
-    hopeless = (ssl.SSLCertVerificationError, requests.exceptions.InvalidURL, requests.exceptions.TooManyRedirects)
-    return not any(isinstance(cause, hopeless) for cause in _causes(error))
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost reason, without the addresses that the outer texts carry."""
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
-        return f"no byte came within {_READ_SECONDS} s"
-    for cause in reversed(list(_causes(error))):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    return type(error).__name__
-
-
-def _unreachable(url: str, error: requests.RequestException | urllib3.exceptions.HTTPError) -> ModelstacksError:
-    causes = list(_causes(error))
-    host = urlsplit(url).hostname or ""
-
-    def seen(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if seen(requests.exceptions.InvalidURL, requests.exceptions.TooManyRedirects):
-        return JobError("the address cannot be followed", where=clean_url(url), why=type(error).__name__)
-    if seen(ssl.SSLCertVerificationError):
-        problem = f"the certificate of {host} is not trusted"
-        fix = "export CA_BUNDLE=FILE, your site's root certificate in PEM; it adds to the public roots"
-    elif seen(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
-        problem, fix = f"the proxy on the way to {host} cannot be used", "check http_proxy, https_proxy and no_proxy"
-    elif seen(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        problem, fix = f"the name {host} cannot be resolved", "check the network, or name a mirror this host can reach"
-    elif seen(ConnectionRefusedError):
-        problem, fix = f"{host} refuses the connection", "check the address, or name a mirror this host can reach"
-    elif seen(requests.Timeout, urllib3.exceptions.TimeoutError):
-        problem, fix = f"{host} does not answer in time", "check the network or the proxy, then run again"
-    else:
-        problem, fix = f"the connection to {host} breaks", "check the network or the proxy, then run again"
-    return SurroundingsError(problem, where=clean_url(url), why=_reason(error), fix=fix)
-
-
-def _refused(url: str, response: requests.Response) -> JobError:
-    status = response.status_code
-    fix = {
-        401: "put the user and password for this host into ~/.netrc",
-        403: "check that this host may read it (~/.netrc holds users and passwords)",
-        404: "check the address, or name a mirror that has it",
-        407: "put the user and password of the proxy into https_proxy",
-    }.get(status, "try again later, or name another mirror")
-    why = f"after redirects: {clean_url(response.url)}" if clean_url(response.url) != clean_url(url) else ""
-    return JobError(
-        f"the server answers {status} {response.reason or ''}".rstrip(), where=clean_url(url), why=why, fix=fix
-    )

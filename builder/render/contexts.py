@@ -70,11 +70,17 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
 
 
 def _require_fetched(lock: StackLock, settings: Settings) -> None:
+    if lock.pending:
+        problem = f"the hash of {', '.join(item.project for item in lock.pending)} is pending"
+        raise InputError(problem, fix=f"run `make fetch STACK={lock.stack}`, which records it")
     for item in lock.artifacts():
         path = settings.home / item.folder / item.filename
         if item.kind == "sdist":
             fix = "choose a version that has a wheel, and take it out of `from-source`"
             raise InputError(f"{item.project} is locked as an sdist, which cannot be built yet", fix=fix)
+        # A base and an archive are needed to make what a build needs, not by the build itself.
+        if item.kind in ("archive", "blob"):
+            continue
         if item not in lock.base.debs and not path.exists():
             fix = f"run `make fetch STACK={lock.stack}`"
             raise InputError(f"{item.filename} is in the lock but not fetched", where=str(path), fix=fix)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -25,8 +26,17 @@ _BASE_RECIPE = 1
 @cache
 def base_key(base: LockedBase) -> str:
     """64 hex digits that name a base by everything it is made of."""
-    values = [_BASE_RECIPE, asdict(base)] if base.kind == "bootstrap" else [base.digest]
+    values = [_BASE_RECIPE, _ingredients(base)] if base.kind == "bootstrap" else [base.digest]
     return sha256_text(json.dumps(values, sort_keys=True))
+
+
+def _ingredients(base: LockedBase) -> dict[str, Any]:
+    """What a bootstrapped base is made of; fields that came later and have no part in it are left out."""
+    values = asdict(base)
+    del values["blobs"]
+    for deb in values["debs"]:
+        del deb["seen"]
+    return values
 
 
 def base_tag(base: LockedBase) -> str:
@@ -37,6 +47,17 @@ def base_tag(base: LockedBase) -> str:
 def build_key(stack: Stack, lock: StackLock, templates: Path) -> str:
     """What an image is made of, as sha256:…: the text of its Dockerfile (which names the base) and its lock."""
     return "sha256:" + sha256_text(f"{dockerfile(stack, lock, templates)}\n{lock.digest}")
+
+
+def mounts(stack: Stack) -> str:
+    """The files that who runs the image has to mount, as JSON for the label io.modelstacks.mounts; "" for none."""
+    rows = [
+        {"path": f"{weight.into.rstrip('/')}/{weight.filename}"}
+        | {key: value for key, value in (("licence", weight.licence), ("sha256", weight.sha256)) if value}
+        for weight in stack.mounted
+    ]
+    # A single quote would end the text in the Dockerfile.
+    return json.dumps(rows, sort_keys=True).replace("'", "\\u0027") if rows else ""
 
 
 def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
@@ -65,6 +86,7 @@ def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
         library_folders=[f"{stack.site_packages}/{folder}" for folder in stack.libraries],
         sources=[(source, item.filename) for source, item in zip(stack.sources, lock.sources, strict=True)],
         weights=[
-            (weight, item.filename, item.project) for weight, item in zip(stack.weights, lock.weights, strict=True)
+            (weight, item.filename, weight.filename) for weight, item in zip(stack.baked, lock.weights, strict=True)
         ],
+        mounts=mounts(stack),
     )

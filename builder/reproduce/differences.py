@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ from builder.engine.client import Engine
 from builder.errors import JobError
 
 _KINDS = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
+
+
+# What the engine itself puts into every container it creates; `etc` gets a new time by it.
+_ENGINES = re.compile(r"(\.dockerenv|dev(/.*)?|proc|sys|etc/?|etc/(hostname|hosts|resolv\.conf|mtab))$")
 
 
 class Difference(NamedTuple):
@@ -56,7 +61,7 @@ def _listing(engine: Engine, image: str) -> dict[str, _Entry]:
             subprocess.Popen(command, stdout=subprocess.PIPE) as child,
             tarfile.open(fileobj=child.stdout, mode="r|") as tar,
         ):
-            found = {member.name: _entry(tar, member) for member in tar}
+            found = {member.name: _entry(tar, member) for member in tar if not _ENGINES.match(member.name)}
         if child.returncode != 0:
             raise JobError(f"the engine could not export {image}", fix="check the engine's log")
         return found

@@ -100,6 +100,8 @@ def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine,
 @contextmanager
 def _built(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, number: str) -> Iterator[str]:
     tag = f"modelstacks/{stack.name}:reproduce-{number}"
+    # The engine keeps its copies of contexts even where no cache is used, and their times with them.
+    engine.run(["builder", "prune", "--force", "--filter", "type=source.local"])
     try:
         build(stack, lock, settings, engine, ui, tag=tag, use_cache=False)
         yield tag

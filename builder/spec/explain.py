@@ -74,6 +74,9 @@ def _words(  # noqa: PLR0911 - one return per kind of error reads best
         )
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return f"it is {readable(details['input'])} where `key: value` pairs belong", "", "indent the pairs below it"
+    if kind in ("bool_type", "int_type"):
+        wanted = "true or false" if kind == "bool_type" else "a whole number"
+        return f"it is {readable(details['input'])} where {wanted} belongs", "", f"write {wanted}, without quotes"
     if kind == "literal_error":
         return f"{details['input']!r} is not known", "", f"write {context['expected']}"
     if kind == "too_short":

@@ -70,6 +70,13 @@ def load_stack(name: str, settings: Settings) -> Stack:
     return merge(name, stack, family)
 
 
+def family_file(name: str, settings: Settings) -> Path:
+    """The file of the family that a stack extends. Raises InputErrors, all of the stack file at once."""
+    folder = stack_folder(name, settings)
+    document = yamldoc.read(folder / STACK_FILE)
+    return _family_path(_validated(document, StackFile).family, folder.parent, settings, document)
+
+
 def load_family(path: Path) -> Family:
     """A family from its file. Raises InputErrors, all of the file at once."""
     document = yamldoc.read(path)

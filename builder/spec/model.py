@@ -5,6 +5,7 @@ Every text is of a kind of builder.spec.text, which keeps it from breaking out o
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from packaging.requirements import Requirement
@@ -20,6 +21,8 @@ from builder.spec.text import (
     Commit,
     CudaVersion,
     EnvName,
+    FileName,
+    FilePath,
     GlibcVersion,
     HttpsUrl,
     ImageReference,
@@ -29,8 +32,10 @@ from builder.spec.text import (
     PackageRequirement,
     PlainText,
     PythonVersion,
+    Repository,
     Sha256,
     SystemPackage,
+    TargetPath,
     refuse,
 )
 
@@ -41,6 +46,7 @@ __all__ = [
     "Clash",
     "Family",
     "Index",
+    "Member",
     "Source",
     "Stack",
     "StackFile",
@@ -51,12 +57,35 @@ __all__ = [
 ]
 
 
+def hash_prefix(name: str) -> str:
+    """The first digits of its sha256 that a file's name tells by torch.hub's convention (NAME-7be5be79.pth), else "".
+
+    Source: torch.hub.load_state_dict_from_url, check_hash: eight or more digits. Eight that read as a date are none.
+    """
+    found = re.search(r"-([0-9a-f]{8,64})\.(?:pth|pt|th|pth\.tar|zip)$", name)
+    return found[1] if found and not re.fullmatch(r"(19|20)\d{6}", found[1]) else ""
+
+
 def _one_of(first: str, second: str) -> dict[str, Any]:
     return {"oneOf": [{"required": [first]}, {"required": [second]}]}
 
 
 def _keys_like(pattern: str) -> dict[str, Any]:
     return {"propertyNames": {"pattern": pattern}}
+
+
+_WEIGHT_RULES: dict[str, Any] = {
+    "anyOf": [
+        {"required": ["url"], "not": {"required": ["huggingface"]}},
+        {"required": ["huggingface"], "not": {"required": ["url"]}},
+        {"required": ["bake", "name"], "properties": {"bake": {"const": False}}},
+    ],
+    "dependentRequired": {
+        "huggingface": ["revision", "path"],
+        "revision": ["huggingface", "path"],
+        "path": ["huggingface", "revision"],
+    },
+}
 
 
 class _Frozen(BaseModel):
@@ -108,15 +137,72 @@ class Source(_Frozen):
 
     git: HttpsUrl
     commit: Commit
-    into: AbsolutePath
+    into: TargetPath
+
+
+class Member(_Frozen):
+    """The one file of a zip archive that is wanted."""
+
+    path: FilePath = Field(description="as the archive lists it")
+    sha256: Sha256 | None = Field(default=None, description="of the file itself; recorded by the first fetch if absent")
 
 
 class Weight(_Frozen):
-    """A data file put into the image."""
+    """A data file put into the image, or (bake: false) mounted when a container is started."""
 
-    url: HttpsUrl
-    sha256: Sha256
-    into: AbsolutePath = Field(description="a folder; the file keeps the last part of its address as its name")
+    model_config = ConfigDict(json_schema_extra=_WEIGHT_RULES)
+
+    url: HttpsUrl | None = None
+    huggingface: Repository | None = Field(default=None, description="instead of url; needs revision and path")
+    revision: Commit | None = None
+    path: FilePath | None = Field(default=None, description="of the file in the Hugging Face repository")
+    sha256: Sha256 | None = Field(default=None, description="of what is fetched; recorded by the first fetch if absent")
+    size: int | None = Field(default=None, ge=0, description="bytes of what is fetched")
+    name: FileName | None = Field(default=None, description="in the image; default: as the address or member has it")
+    member: Member | None = Field(default=None, description="take this file out of the zip archive that is fetched")
+    licence: PlainText | None = Field(default=None, description="a note on what its licence asks")
+    bake: bool = Field(default=True, description="false: never put into an image, mounted at run time instead")
+    into: TargetPath = Field(description="the folder in the image")
+
+    @property
+    def origin(self) -> str:
+        """Where it is found, as a lock says it: an https address, hf:OWNER/NAME@REVISION/PATH, or "" for nowhere."""
+        return f"hf:{self.huggingface}@{self.revision}/{self.path}" if self.huggingface else self.url or ""
+
+    @property
+    def fetched_name(self) -> str:
+        """The last part of its address: the name of what is fetched, "" where the address has none."""
+        return self.origin.split("?")[0].rpartition("/")[2] if "/" in self.origin else ""
+
+    @property
+    def filename(self) -> str:
+        """The name it has in the image."""
+        return self.name or (self.member.path.rpartition("/")[2] if self.member else self.fetched_name)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Weight:
+        parts = (self.huggingface, self.revision, self.path)
+        if any(parts) and not all(parts):
+            raise refuse("`huggingface`, `revision` and `path` belong together", "give all three, or `url` instead")
+        if self.url and self.huggingface:
+            raise refuse("a weight needs exactly one of `url` and `huggingface`", "keep one of the two")
+        if not self.origin and (self.bake or not self.name):
+            raise refuse(
+                "a weight needs `url` or `huggingface`",
+                "give one of them; a file with `bake: false` may have `name` alone",
+            )
+        self._check_prefix(self.fetched_name, self.sha256)
+        if self.member:
+            self._check_prefix(self.member.path, self.member.sha256)
+        return self
+
+    @staticmethod
+    def _check_prefix(name: str, sha256: str | None) -> None:
+        if sha256 and (prefix := hash_prefix(name)) and not sha256.startswith(prefix):
+            raise refuse(
+                f"sha256 {sha256} does not begin with {prefix}, which the name {name} says it does",
+                "correct the sha256 or the address; torch.hub names files by the first digits of their sha256",
+            )
 
 
 class _Shared(_Frozen):
@@ -171,6 +257,16 @@ class Stack(StackFile):
     def platform(self) -> str:
         """The platform tag wheels are resolved for, e.g. x86_64-manylinux_2_36."""
         return f"x86_64-manylinux_2_{self.base.glibc.split('.')[1]}"
+
+    @property
+    def baked(self) -> tuple[Weight, ...]:
+        """The weights that are put into the image."""
+        return tuple(weight for weight in self.weights if weight.bake)
+
+    @property
+    def mounted(self) -> tuple[Weight, ...]:
+        """The weights that are never put into an image: who runs it mounts them."""
+        return tuple(weight for weight in self.weights if not weight.bake)
 
     @property
     def site_packages(self) -> str:

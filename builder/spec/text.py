@@ -72,6 +72,33 @@ def _absolute(value: str) -> str:
     return "/" + posixpath.normpath(value).lstrip("/")
 
 
+# The first folders that a layer may not replace: links into /usr in a base of today, or made when a container starts.
+_TAKEN = r"bin|sbin|lib|lib64|proc|sys|dev|run"
+
+
+def _placed(value: str) -> str:
+    path = _absolute(value)
+    if re.match(rf"/({_TAKEN})(/|$)", path):
+        first = path.split("/")[1]
+        raise refuse(
+            f"{value!r} is in /{first}, which is a link of the base or made anew when a container starts",
+            "choose a folder such as /workspace or /opt/data",
+        )
+    return path
+
+
+def _file_name(value: str) -> str:
+    if "/" in value:
+        raise refuse(f"{value!r} is a path where a file name belongs", f"write {posixpath.basename(value) or 'NAME'}")
+    return value
+
+
+def _repository_file(value: str) -> str:
+    if ".." in value.split("/") or "//" in value or value.endswith("/"):
+        raise refuse(f"{value!r} is not the path of a file below a folder", "write it as the repository has it")
+    return value
+
+
 def _inside(value: str) -> str:
     if value.startswith("/") or ".." in value.split("/"):
         raise refuse(f"{value!r} escapes the folder it must stay in", "name a folder below it, without '/' or '..'")
@@ -128,6 +155,41 @@ AbsolutePath = Annotated[
         "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..')",
         "/workspace",
         _absolute,
+    ),
+]
+TargetPath = Annotated[
+    str,
+    _Text(
+        rf"^(?!([\s\S]*/)?\.\.(/|$))(?!/*({_TAKEN})(/|$))/[{_PATH}]*$",
+        "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..'), not in a folder that no layer may replace",
+        "/workspace",
+        _placed,
+    ),
+]
+FileName = Annotated[
+    str,
+    _Text(
+        r"^[A-Za-z0-9][A-Za-z0-9._+!%~=@-]{0,149}$",
+        "a file name (A-Z a-z 0-9 . _ + ! % ~ = @ -, at most 150 characters)",
+        "model.pth",
+        _file_name,
+    ),
+]
+FilePath = Annotated[
+    str,
+    _Text(
+        r"^(?!([\s\S]*/)?\.\.(/|$))[A-Za-z0-9._][A-Za-z0-9._/+@=-]*$",
+        "the path of a file (A-Z a-z 0-9 . _ / + @ = -, no '..')",
+        "models/net.pth",
+        _repository_file,
+    ),
+]
+Repository = Annotated[
+    str,
+    _Text(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+        "a repository of models (OWNER/NAME)",
+        "KlingTeam/LivePortrait",
     ),
 ]
 InsidePath = Annotated[

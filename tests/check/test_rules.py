@@ -1,5 +1,6 @@
 """Each rule finds what breaks it and nothing else, and the shipped stacks break none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,34 @@ def test_a_smoke_test_that_is_not_there_is_an_error(stack_of) -> None:
     found = only(check(stack_of("smoke: [python, open_cv]"), None), "smoke_names")
     assert found.problem == "there is no smoke test open_cv"
     assert found.fix.startswith("did you mean opencv? The smoke tests are: ")
+
+
+SHA_OF_DET_10G = "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"
+HEYGEM = "https://github.com/Holasyb918/HeyGem-Linux-Python-Hack/releases/download/ckpts_and_onnx/model_float32.onnx"
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        "{url: https://example.org/01_MorphableModel.mat, into: /w}",
+        "{url: https://example.org/x.mat, name: 01_MorphableModel.mat, into: /w}",
+        f"{{url: https://example.org/renamed.onnx, sha256: {SHA_OF_DET_10G}, into: /w}}",
+        f"{{url: https://example.org/a.zip, member: {{path: b/c.onnx, sha256: {SHA_OF_DET_10G}}}, into: /w}}",
+        f"{{url: '{HEYGEM}', into: /w}}",
+    ],
+    ids=["by-name", "by-given-name", "by-hash", "by-members-hash", "by-address"],
+)
+def test_a_weight_that_may_not_be_passed_on_may_not_be_baked(stack_of, weight: str) -> None:
+    found = only(check(stack_of(f"weights: [{weight}]"), None), "unbakeable_weights")
+    assert found.fix.startswith("write `bake: false`")
+    assert check(stack_of(f"weights: [{weight[:-1]}, bake: false}}]"), None) == []
+
+
+def test_a_recorded_hash_tells_a_weight_that_may_not_be_baked(stack_of) -> None:
+    stack = stack_of("weights: [{url: https://example.org/renamed.onnx, into: /w}]")
+    row = Artifact(kind="weight", filename="x", size=1, sha256="", origin="https://example.org/renamed.onnx")
+    assert check(stack, replace(lock_of(), weights=(row,))) == []
+    only(check(stack, replace(lock_of(), weights=(replace(row, sha256=SHA_OF_DET_10G),))), "unbakeable_weights")
 
 
 def test_every_fact_has_its_source_and_every_rule_with_facts_a_file() -> None:

@@ -14,7 +14,22 @@ import pytest
 
 from tests.conftest import REPO, cli, document, uncached, write_stack
 
-VERBS = ["build", "check", "completion", "engine", "fetch", "list", "lock", "render", "reproduce", "smoke", "stack"]
+VERBS = [
+    "build",
+    "check",
+    "completion",
+    "doctor",
+    "engine",
+    "export",
+    "fetch",
+    "import",
+    "list",
+    "lock",
+    "render",
+    "reproduce",
+    "smoke",
+    "stack",
+]
 
 
 def test_help_lists_every_verb_and_each_has_its_own() -> None:

@@ -38,6 +38,8 @@ class Site:
         self.guard = threading.Lock()
         self.stalling = threading.Event()  # set at the end of a test, to let a stalled answer go
         self.git_root = Path("/nonexistent")
+        self.git_login = ""  # the Authorization header that git requests must carry
+        self.logins: list[str] = []  # that they carried
         self.log: list[tuple[str, str, str, int]] = []
         self.url = ""
 
@@ -101,8 +103,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault.startswith("once-"):
             self.site.faults.pop(name)
         data = self.site.files[name]
-        if fault == "once-busy":
-            return self._head(503, 0, {"Retry-After": "1"})
+        if fault in ("once-busy", "once-many"):
+            return self._head(503 if fault == "once-busy" else 429, 0, {"Retry-After": "1"})
         if fault == "redirect-http":
             return self._head(302, 0, {"Location": "http://mirror.example/" + name})
         if "wrong" in fault:
@@ -117,20 +119,24 @@ class Handler(BaseHTTPRequestHandler):
             if first >= len(data):
                 return self._head(416, 0, {"Content-Range": f"bytes */{len(data)}"})
         extra = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"} if first else {}
-        self._head(206 if first else 200, len(data) - first, extra)
-        stop = len(data) // 2 if "cut" in fault else len(data)
+        told = {"overstated": 1000, "once-understated": -1000}.get(fault, 0)
+        self._head(206 if first else 200, len(data) - first + told, extra)
+        stop = {"once-cut": len(data) // 2, "tenths": min(first + len(data) // 10, len(data))}.get(fault, len(data))
         step = 1 << 14
         for start in range(first, stop, step):
             self.wfile.write(data[start : min(start + step, stop)])
             yield min(start + step, stop) - first
             if fault == "slow":
                 time.sleep(0.01)
-            if fault == "stall" and start >= len(data) // 4:
+            if "stall" in fault and start >= len(data) // 4:
                 self.site.stalling.wait(60)
-        self.close_connection = self.close_connection or "cut" in fault
+        self.close_connection = self.close_connection or stop < len(data) or told != 0
         return None
 
     def _git(self, path: str) -> None:
+        self.site.logins.append(self.headers.get("Authorization", ""))
+        if self.site.git_login not in ("", self.site.logins[-1]):
+            return self._head(401, 0, {"WWW-Authenticate": "Basic"})
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         environment = {
             "PATH": os.environ["PATH"],
@@ -152,6 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
         self._head(int(headers.pop("Status", "200").split()[0]), len(content), headers)
         self.wfile.write(content)
+        return None
 
 
 class Server(ThreadingHTTPServer):

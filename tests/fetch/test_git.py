@@ -14,30 +14,48 @@ from builder.fetch import fetch
 from builder.files import sha256_of
 from builder.lock.model import Artifact
 from builder.net.git import archive_commit
+from builder.net.submodules import submodules
 
 
 @pytest.fixture
-def repository(site, tmp_path):
-    """A repository behind the server; gives a function that commits files and tells the commit."""
+def repositories(site, tmp_path):
+    """Repositories behind the server; gives a function that makes one and gives its `git`."""
     site.git_root = tmp_path / "repositories"
-    folder = site.git_root / "demo"
-    folder.mkdir(parents=True)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
     for who in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{who}_NAME": "A", f"GIT_{who}_EMAIL": "a@example.org"}
         environment |= {f"GIT_{who}_DATE": "2024-05-06T07:08:09Z"}
 
-    def git(*arguments):
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
+    def make(name):
+        folder = site.git_root / name
+        folder.mkdir(parents=True)
 
-    git("init", "--quiet")
+        def git(*arguments, input=""):  # noqa: A002 - the word of subprocess.run
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=folder,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+                input=input,
+            )
+            return done.stdout.strip()
+
+        git("init", "--quiet")
+        return git
+
+    return make
+
+
+@pytest.fixture
+def repository(site, repositories):
+    """A repository behind the server; gives a function that commits files and tells the commit."""
+    git = repositories("demo")
 
     def commit(**files):
         for name, text in files.items():
-            (folder / name.replace("__", ".")).write_text(text)
+            (site.git_root / "demo" / name.replace("__", ".")).write_text(text)
         git("add", ".")
         git("commit", "--quiet", "--message", "a change")
         return git("rev-parse", "HEAD")
@@ -85,7 +103,89 @@ def test_a_commit_that_is_not_there_is_refused(site, settings, repository, tmp_p
     assert not list(tmp_path.glob(".git-*"))
 
 
-def test_submodules_are_refused_by_name(site, settings, repository, tmp_path):
-    commit = repository(__gitmodules='[submodule "a"]\n path = a\n url = https://example.org/a\n')
-    with pytest.raises(JobError, match="submodules, which are not supported yet"):
-        archive_commit(f"{site.url}/git/demo/.git", commit, tmp_path / "a.tar", settings)
+MODULES = '[submodule "{path}"]\n path = {path}\n url = {url}\n update = !touch /tmp/never\n'
+
+
+def tree(git, files, links):
+    """Commit these files and submodules (path: commit) as they are, whatever git thinks of them; the commit."""
+    git("rm", "-r", "--quiet", "--cached", "--ignore-unmatch", ".")
+    for path, text in files.items():
+        blob = git("hash-object", "-w", "--stdin", input=text)
+        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    for path, commit in links.items():
+        git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+    git("commit", "--quiet", "--allow-empty", "--message", "a tree")
+    return git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
+def test_submodules_come_along_at_their_recorded_commits(site, settings, repositories, tmp_path, relative):
+    parent, child, grandchild = repositories("parent"), repositories("child"), repositories("deep/grandchild")
+    zeros = "\0" * 3000 + "end"
+    last = tree(grandchild, {"leaf": "g" + zeros, "ends-in-zeros": "x" + "\0" * 5000}, {})
+    root = ".." if relative else f"{site.url}/git"
+    inner = MODULES.format(path="deep", url=f"{root}/deep/grandchild")
+    middle = tree(child, {"code": "old", ".gitmodules": inner}, {"deep": last})
+    tree(child, {"code": "new"}, {})
+    outer = MODULES.format(path="third party/child", url=f"{root}/child")
+    outer = outer.replace("third party", "third_party")
+    top = tree(parent, {"main": "m", ".gitmodules": outer}, {"third_party/child": middle})
+    for name in ("one.tar", "two.tar"):
+        archive_commit(f"{site.url}/git/parent", top, tmp_path / name, settings)
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-xf", tmp_path / "one.tar", "-C", unpacked], check=True)
+    found = {str(path.relative_to(unpacked)): path.read_text() for path in unpacked.rglob("*") if path.is_file()}
+    assert found == {
+        "main": "m",
+        ".gitmodules": outer,
+        "third_party/child/code": "old",
+        "third_party/child/.gitmodules": inner,
+        "third_party/child/deep/leaf": "g" + zeros,
+        "third_party/child/deep/ends-in-zeros": "x" + "\0" * 5000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "said"),
+    [
+        ("a", "ext::sh -c touch% /tmp/never", "is not a plain https address"),
+        ("a", "file:///etc", "is not a plain https address"),
+        ("a", "/etc", "is not a plain https address"),
+        ("a", "-u./payload", "is not a plain https address"),
+        ("a", "http://example.org/a", "is not a plain https address"),
+        ("a", "https://user:secret@example.org/a", "is not a plain https address"),
+        ("a", "ssh://git@example.org/a", "is not a plain https address"),
+        ("a", "../../../../../x", "climbs out of the server"),
+        ("a", "../../../https://example.org/x", "climbs out of the server"),
+        ("b", "https://example.org/b", "gives no address for the submodule 'a'"),
+    ],
+)
+def test_a_submodule_at_a_hostile_address_is_refused(site, settings, repositories, tmp_path, path, url, said):
+    commit = tree(repositories("parent"), {".gitmodules": MODULES.format(path=path, url=url)}, {"a": "1" * 40})
+    with pytest.raises(JobError, match=said) as caught:
+        archive_commit(f"{site.url}/git/parent", commit, tmp_path / "a.tar", settings)
+    assert "secret" not in str(caught.value)
+    assert not (tmp_path / "a.tar").exists() and not list(tmp_path.glob(".git-*"))
+
+
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        ("120000 blob {0}\t.gitmodules\0" + "160000 commit {0}\ta\0", "no plain file .gitmodules"),
+        ("160000 commit {0}\t../evil\0", "leads out of its tree"),
+        ("160000 commit {0}\ta/.GIT/hooks\0", "leads out of its tree"),
+        ("120000 blob {0}\ta\0" + "160000 commit {0}\ta/b\0", "is a file or a link and also where"),
+        ("120000 blob {0}\ta\0" + "160000 commit {0}\ta\0", "is a file or a link and also where"),
+    ],
+)
+def test_a_tree_that_git_itself_would_not_write_is_refused(listing, said):
+    """The listing is what git prints of a tree made by hand; git refuses to make one."""
+    text = "100644 blob {0}\t.gitmodules\0" + listing
+
+    def run(verb, *_):
+        return text.format("1" * 40) if verb == "ls-tree" else ""
+
+    with pytest.raises(JobError, match=said):
+        submodules(run, "https://example.org/a", "2" * 40)

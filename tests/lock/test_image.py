@@ -84,11 +84,16 @@ def test_an_image_is_locked_to_its_digest_and_built_with_the_registry_gone(
     tag = f"modelstacks-test:{secrets.token_hex(6)}"
     with registry(served.folder, served.address):
         lock = resolve.lock(stack, tmp_path / "stacks" / "over", settings, Ui()).lock
-        bases.ensure(lock.base, settings, engine, Ui())
+        fetch(lock.artifacts(), lock.indexes, settings, Ui())
+    assert [blob.project for blob in lock.base.blobs] == ["manifest", "config", "layer"]
+    assert {path.name for path in (settings.assets / "bases" / "blobs").glob("[0-9a-f]*")} == {
+        blob.sha256 for blob in lock.base.blobs
+    }
+    for name in (served.reference, lock.base.reference):
+        engine.remove(name)
     assert (lock.base.kind, lock.base.digest) == ("image", served.digest)
     assert lock.base.reference == f"{served.name}@{served.digest}"
     assert sorted(item.project for item in lock.debs) == ["file", "libmagic-mgc", "libmagic1"]
-    fetch(lock.artifacts(), lock.indexes, settings, Ui())
     try:
         build(stack, lock, settings, engine, Ui(), tag=tag)
         labels = json.loads(engine.run(["image", "inspect", "--format", "{{json .Config.Labels}}", tag]).stdout)
@@ -144,3 +149,11 @@ def test_a_registry_that_does_not_answer_is_told(tmp_path: Path) -> None:
         base.locked(stack_on("127.0.0.1:1/team/debian:12", tmp_path), site.load())
     assert caught.value.problem == "the registry of 127.0.0.1:1/team/debian:12 cannot be reached"
     assert caught.value.fix == "check the network and the engine's own proxy, mirrors and certificates"
+
+
+def test_an_image_is_locked_under_its_own_name_from_a_mirror(served: Served, up: None, tmp_path: Path) -> None:
+    stack = stack_on("registry.example/team/debian:12", tmp_path)
+    mirrors = (f"{served.address}/absent", f"{served.address}/team")
+    settings = Settings(home=tmp_path, stacks=(tmp_path,), images={"registry.example/team": mirrors})
+    locked, _ = base.locked(stack, settings)
+    assert locked.reference == f"registry.example/team/debian@{served.digest}"

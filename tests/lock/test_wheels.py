@@ -193,5 +193,6 @@ def test_without_the_sites_ca_the_index_is_not_trusted(index: Index, make_stack:
     bare = Settings(home=settings.home, stacks=settings.stacks, index=index.url())
     with pytest.raises(SurroundingsError) as caught:
         wheels.resolve(make_stack("alpha"), bare, Session(bare), ())
-    assert caught.value.problem == "uv could not reach an index"
-    assert "ertificate" in caught.value.why
+    assert caught.value.problem == "the certificate of localhost is not trusted"
+    assert "UnknownIssuer" in caught.value.why
+    assert "OU=Testing CA" in caught.value.why, "who issued it is told"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ssl
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import certifi
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from builder.errors import InputError
-from builder.net.tls import ca_bundle
+from builder.net.tls import ca_bundle, engine_ca_file, trust
 from builder.settings import Settings
 
 
@@ -60,9 +66,9 @@ def test_the_same_content_is_the_same_file_and_damage_is_mended(tmp_path):
     ("content", "says"),
     [
         (None, "cannot be read"),
-        ("", "holds no whole PEM certificate"),
-        ("\x30\x82 DER", "holds no whole PEM certificate"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA", "holds no whole PEM certificate"),
+        ("", "holds no whole certificate"),
+        ("0\x82 DER", "holds no whole certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA", "holds no whole certificate"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 of the file"),
         ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "certificate 1 of the file"),
     ],
@@ -74,6 +80,71 @@ def test_a_bad_ca_bundle_is_named(tmp_path, content, says):
     with pytest.raises(InputError, match=says) as caught:
         ca_bundle(_settings(path))
     assert caught.value.where == str(path)
+
+
+def test_damaged_der_is_named(tmp_path):
+    (tmp_path / "bad.der").write_bytes(b"\x30\x82\x03\x00 and so on")
+    with pytest.raises(InputError, match="certificate 1 of the file in CA_BUNDLE is damaged"):
+        ca_bundle(_settings(tmp_path / "bad.der"))
+
+
+def test_files_and_folders_of_pem_and_der_are_all_trusted(tmp_path):
+    one, two, three, folder = trustme.CA(), trustme.CA(), trustme.CA(), tmp_path / "folder"
+    folder.mkdir()
+    der = [ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode()) for ca in (one, two, three)]
+    (tmp_path / "one.der").write_bytes(der[0])
+    (folder / "two.cer").write_bytes(der[1])
+    three.cert_pem.write_to_path(str(folder / "three.pem"))
+    found = trust(_settings(tmp_path / "one.der", folder))
+    assert set(der) <= _certificates(found.path)
+    assert found.warnings == ()
+
+
+def test_a_store_of_the_environment_may_be_a_folder_or_absent(tmp_path, monkeypatch):
+    ca, folder = trustme.CA(), tmp_path / "folder"
+    folder.mkdir()
+    ca.cert_pem.write_to_path(str(folder / "0a1b2c3d.0"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    found = _certificates(ca_bundle(_settings()))
+    assert ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode()) in found
+    assert _certificates(certifi.where()) <= found
+
+
+def _root(days: tuple[int, int] = (-9, 9), *, ca: bool | None = True) -> bytes:
+    """A self-signed certificate in PEM, valid from and to so many days from now; ca None: without basicConstraints."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Site Root")])
+    first, last = (datetime.now(timezone.utc) + timedelta(day) for day in days)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, first, last)
+    if ca is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (_root((-9, -2)), "expired on"),
+        (_root((2, 9)), "is not valid before"),
+        (_root(ca=False), "is not a CA certificate (basicConstraints)"),
+        (_root(ca=None), "is not a CA certificate (basicConstraints)"),
+    ],
+    ids=["expired", "not-yet", "not-ca", "no-constraints"],
+)
+def test_a_certificate_that_cannot_be_a_root_is_named_and_left_out(tmp_path, made, says):
+    good = _root()
+    (tmp_path / "site.pem").write_bytes(good + made)
+    found = trust(_settings(tmp_path / "site.pem"))
+    (warning,) = found.warnings
+    assert warning.startswith(f"{tmp_path / 'site.pem'}: certificate 2 in CA_BUNDLE, CN=Site Root, {says}")
+    text = found.path.read_text()
+    assert good.decode() in text
+    assert made.decode() not in text
+
+
+def test_where_an_engine_looks_for_a_registrys_ca():
+    assert str(engine_ca_file("harbor.example:8443")) == "/etc/docker/certs.d/harbor.example:8443/ca.crt"
 
 
 def test_an_empty_folder_is_named(tmp_path):

@@ -5,8 +5,10 @@ After a wanted change: RENEW_GOLDEN=1 .venv/bin/pytest tests/render/test_dockerf
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,12 @@ import jinja2
 import pytest
 
 from builder import settings as site
+from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
 from builder.render import base_tag, build_key, dockerfile
 from builder.render.groups import grouped
 from builder.spec.load import load_stack, stack_folder
-from builder.spec.model import Stack
+from builder.spec.model import Stack, Weight
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = site.load(environ={}).templates
@@ -108,3 +111,21 @@ def test_a_base_is_named_by_all_that_it_is_made_of() -> None:
     tags = {base_tag(base), base_tag(replace(base, epoch=1)), base_tag(replace(base, debs=tuple(others)))}
     tags.add(base_tag(replace(base, debs=(replace(first, sha256="0" * 64), *others))))
     assert len(tags) == 4
+
+
+def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, engine: Engine, tmp_path: Path) -> None:
+    weight = {"name": "face.mat", "bake": False, "licence": "the author's own: no copies, été", "into": "/data"}
+    mounted = stack.model_copy(update={"weights": (*stack.weights, Weight(**weight))})
+    text = dockerfile(mounted, lock, TEMPLATES)
+    assert text.count("face.mat") == 1, "it is in no layer"
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL {text.rpartition('LABEL ')[2]}")
+    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    engine.run(["buildx", "build", "--quiet", "--load", "-t", tag, str(tmp_path)])
+    try:
+        facts = engine.image(tag)
+        assert facts is not None
+        rows = json.loads(facts.labels["io.modelstacks.mounts"])
+        assert rows == [{"path": "/data/face.mat", "licence": weight["licence"]}]
+        assert facts.labels["io.modelstacks.lock"] == f"sha256:{lock.digest}"
+    finally:
+        engine.remove(tag)

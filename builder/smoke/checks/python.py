@@ -59,6 +59,11 @@ def test_no_bytecode_depends_on_time(probe: Probes) -> None:
     assert not timed, f"{len(timed)} .pyc valid only by the time of their source, such as {timed[0]}"
 
 
+def test_no_package_remembers_when_it_was_installed(probe: Probes) -> None:
+    notes = probe("python")["installer_notes"]
+    assert not notes, f"notes of the installer, with times: {', '.join(notes[:3])}"
+
+
 def test_no_package_remembers_a_build_path(probe: Probes) -> None:
     remembered = probe("python")["direct_urls"]
     assert not remembered, f"direct_url.json of: {', '.join(remembered)}"

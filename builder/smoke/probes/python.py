@@ -39,6 +39,7 @@ print(
             "direct_urls": sorted(
                 dist.metadata["Name"] for dist in distributions if dist.read_text("direct_url.json") is not None
             ),
+            "installer_notes": sorted(str(path) for path in Path(sys.prefix).rglob("*.dist-info/uv_cache.json")),
             "timed_bytecode": timed_bytecode(Path(sys.prefix)),
             "leftovers": leftovers(),
         }

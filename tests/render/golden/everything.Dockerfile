@@ -27,6 +27,8 @@ FROM installer AS wheels-big-layer
 RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-big,target=/mnt/wheels \
     /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
       --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
  && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
  && rm -f /opt/venv/.lock \
  && mkdir -p /layer/opt \
@@ -37,6 +39,8 @@ FROM installer AS wheels-large-layer
 RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
     /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
       --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
  && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
  && rm -f /opt/venv/.lock \
  && mkdir -p /layer/opt \
@@ -49,6 +53,8 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
       --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
  && printf '%s\n' /workspace /workspace/more \
       > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/modelstacks.pth" \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
  && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
  && rm -f /opt/venv/.lock \
  && mkdir -p /layer/opt \

@@ -1,0 +1,7 @@
+"""export and import: stacks and all they need as one verified bundle that crosses an air gap."""
+
+from builder.bundle.export import Exported, export
+from builder.bundle.parts import part_size
+from builder.bundle.place import Imported, import_
+
+__all__ = ["Exported", "Imported", "export", "import_", "part_size"]

@@ -1,0 +1,155 @@
+"""What goes into a bundle: files by name, and small texts that are made for it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from builder.bundle.manifest import PROGRAM, Member
+from builder.errors import InputError, JobError
+from builder.files import sha256_of
+from builder.lock import StackLock, read, require_fresh, store
+from builder.settings import Settings
+from builder.spec import load_stack, stack_folder
+from builder.spec.load import FAMILIES, STACK_FILE, family_file
+
+# All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
+_FOLDERS = ("builder", "docs", "templates", "tools")
+_FILES = (
+    "LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.lock",
+    "stacks/schema.json", "stacks/families/schema.json", "wheels/README.md",
+)  # fmt: skip
+OWN_WHEELS = "assets/own-wheels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A member and where its bytes are: a file, or the bytes themselves."""
+
+    member: Member
+    path: Path | None = None
+    data: bytes = b""
+
+    def open(self) -> BinaryIO:
+        """Its bytes. Raises JobError where the file is not there."""
+        if self.path is None:
+            return io.BytesIO(self.data)
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            fix = "run `make fetch` of the stacks, then export again"
+            why = error.strerror or ""
+            raise JobError("a file cannot be read", where=str(self.path), why=why, fix=fix) from None
+
+
+def text_item(name: str, data: str | bytes) -> Item:
+    """A member of these few bytes."""
+    data = data.encode() if isinstance(data, str) else data
+    return Item(member=Member(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()), data=data)
+
+
+def file_item(name: str, path: Path) -> Item:
+    """A member of this file as it is now."""
+    member = Member(name=name, size=path.stat().st_size, sha256=sha256_of(path))
+    return Item(member=member, path=path)
+
+
+def program(settings: Settings) -> list[Item]:
+    """The source of this program, as much as `make` needs."""
+    root = settings.templates.parent
+    paths = [root / name for name in _FILES]
+    for folder in _FOLDERS:
+        found = [path for path in (root / folder).rglob("*") if path.is_file()]
+        paths += [path for path in found if not any(_hidden(part) for part in path.relative_to(root).parts)]
+    return [text_item(f"{PROGRAM}/{path.relative_to(root).as_posix()}", path.read_bytes()) for path in paths]
+
+
+def _hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__" or part.endswith(("~", ".pyc"))
+
+
+def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock]:
+    """A stack's files, its family's and all that its lock names. Raises InputError where there is no fresh lock."""
+    stack, folder = load_stack(name, settings), stack_folder(name, settings)
+    lock = read(folder)
+    require_fresh(stack, lock, folder)
+    family = family_file(name, settings)
+    parts = (STACK_FILE, store.PYLOCK, store.STACK_LOCK)
+    items = [text_item(f"stacks/{FAMILIES}/{family.name}", family.read_bytes())]
+    items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
+    for item in lock.artifacts():
+        if not item.sha256:
+            fix = f"run `make fetch STACK={name}`, which records it"
+            raise InputError(f"the hash of {item.filename} is not known yet", where=str(folder), fix=fix)
+        member = Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256)
+        items.append(Item(member=member, path=settings.home / item.folder / item.filename))
+    return items, lock
+
+
+def distinct(items: Iterable[Item]) -> dict[str, Item]:
+    """Items by name, each once. Raises InputError where two contents have one name."""
+    found: dict[str, Item] = {}
+    for item in items:
+        other = found.setdefault(item.member.name, item)
+        if other.member != item.member:
+            why = "stacks of one bundle must agree on what a name stands for"
+            raise InputError(f"two files are to be {item.member.name}", why=why, fix="export them one by one")
+    return found
+
+
+def simple(members: Iterable[Member]) -> list[Item]:
+    """A static PEP 503 index over every wheel and sdist: simple/index.html and a page per project."""
+    projects: dict[str, list[Member]] = {}
+    for member in members:
+        folder, _, filename = member.name.rpartition("/")
+        if folder in ("wheels", f"{PROGRAM}/{OWN_WHEELS}") and (project := _project(filename)):
+            projects.setdefault(project, []).append(member)
+    pages = {name: _links(found) for name, found in sorted(projects.items())}
+    texts = {f"simple/{name}/index.html": _page(f"Links for {name}", links) for name, links in pages.items()}
+    texts["simple/index.html"] = _page("Simple index", {f"{name}/": name for name in pages})
+    return [text_item(name, text) for name, text in texts.items()]
+
+
+def _project(filename: str) -> str:
+    if filename.endswith(".whl"):
+        try:
+            return str(parse_wheel_filename(filename)[0])
+        except InvalidWheelFilename:
+            return ""
+    stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
+    return str(canonicalize_name(stem.rpartition("-")[0])) if stem != filename else ""
+
+
+def _links(found: Sequence[Member]) -> dict[str, str]:
+    """The wheelhouse comes first where a file is in both."""
+    links: dict[str, str] = {}
+    for member in sorted(found, key=lambda item: item.name, reverse=True):
+        filename = member.name.rpartition("/")[2]
+        if filename not in links.values():
+            links[f"../../{quote(member.name)}#sha256={member.sha256}"] = filename
+    return links
+
+
+def _page(title: str, links: Mapping[str, str]) -> str:
+    rows = "".join(
+        f'<a href="{escape(address)}">{escape(name)}</a><br>\n'
+        for address, name in sorted(links.items(), key=lambda item: item[1])
+    )
+    return (
+        '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
+        f'<meta name="pypi:repository-version" content="1.0"><title>{escape(title)}</title></head>\n'
+        f"<body>\n{rows}</body></html>\n"
+    )
+
+
+def sums(members: Iterable[Member]) -> str:
+    """SHA256SUMS as `sha256sum -c` reads it."""
+    return "".join(f"{item.sha256}  {item.name}\n" for item in sorted(members, key=lambda item: item.name))

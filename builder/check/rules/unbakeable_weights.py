@@ -1,0 +1,42 @@
+"""A weight whose terms forbid passing it on must be mounted, never baked into an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from builder.check.model import Facts, Finding
+from builder.lock.model import StackLock
+from builder.spec.model import Stack, Weight
+
+NAME = "unbakeable_weights"
+
+
+def find(stack: Stack, lock: StackLock | None, facts: Facts) -> Iterator[Finding]:
+    """An error for each weight of such terms that would be put into the image, told by name, address or hash."""
+    locked = lock.weights if lock and len(lock.weights) == len(stack.baked) else ()
+    hashes = [item.sha256 for item in locked] or [""] * len(stack.baked)
+    for weight, recorded in zip(stack.baked, hashes, strict=True):
+        for row in facts[NAME]:
+            if _is(weight, recorded, row):
+                yield Finding(
+                    rule=NAME,
+                    level="error",
+                    problem=f"{weight.filename} is of {row['what']} and would be put into the image",
+                    why=f"its terms: {row['terms']}",
+                    fix="write `bake: false` for it, and mount the file when the container is started",
+                    source=row["source"],
+                )
+                break
+
+
+def _is(weight: Weight, recorded: str, row: Mapping[str, Any]) -> bool:
+    """Whether a weight is the file of a row. recorded: the hash that the lock has for it."""
+    member = weight.member
+    names = {weight.filename, weight.fetched_name, member.path.rpartition("/")[2] if member else ""}
+    hashes = {weight.sha256, member.sha256 if member else None, recorded or None} - {None}
+    return (
+        row.get("file") in names
+        or row.get("sha256") in hashes
+        or weight.origin.startswith(row.get("address", "no address"))
+    )

@@ -1,0 +1,100 @@
+"""The settings in force and where each came from, without any secret."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from builder.doctor.proxy import shown
+from builder.errors import SurroundingsError
+from builder.net.index import default_index
+from builder.net.tls import stores
+from builder.net.urls import clean_url
+from builder.settings import Settings
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. source: file:line, a variable, "default", or the program whose configuration was asked."""
+
+    name: str
+    value: str
+    source: str
+
+    def document(self) -> dict[str, str]:
+        """For --json."""
+        return asdict(self)
+
+
+def in_force(settings: Settings) -> list[Setting]:
+    """Every setting of this run: our own, the roots that are trusted, and the proxies of the environment."""
+    own = [
+        Setting(_clean(name), _clean(value), _clean(settings.sources.get(name, "default")))
+        for name, value in _own(settings)
+    ]
+    return [*own, *_roots(settings), *_environment()]
+
+
+def _own(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "home", str(settings.home)
+    yield "cache", str(settings.cache_folder)
+    yield "stacks", _paths(settings.stacks)
+    yield "jobs", str(settings.jobs)
+    yield "timeouts.connect", f"{settings.connect_timeout:g} s"
+    yield "timeouts.read", f"{settings.read_timeout:g} s"
+    yield "engine", settings.engine or "docker's own choice"
+    yield "tls", settings.tls
+    yield "ca-bundle", _paths(settings.ca_bundle) or "none"
+    yield "index", settings.index or f"{_index(settings)} (as uv or pip are configured)"
+    yield from ((f"archives.{name}", value) for name, value in settings.mirrors.items())
+    for table, rows in (("mirrors", settings.rewrites), ("images", settings.images)):
+        yield from ((f"{table}.{prefix}", " ".join(_clean(one) for one in value)) for prefix, value in rows.items())
+    for host, variable in settings.tokens.items():
+        yield f"tokens.{host}", f"${variable}, {'set' if os.environ.get(variable) else 'not set'}"
+    for host, files in settings.client_certificates.items():
+        yield f"client-certificates.{host}", str(files.cert)
+
+
+def _index(settings: Settings) -> str:
+    try:
+        return default_index(settings)
+    except SurroundingsError as error:
+        return error.problem
+
+
+def _roots(settings: Settings) -> Iterator[Setting]:
+    found: dict[str, list[str]] = {}
+    for what, file, certificates in stores(settings):
+        source = settings.sources.get("ca-bundle", "default") if what == "CA_BUNDLE" else what
+        found.setdefault(f"{len(certificates)} in {file}", []).append(source)
+    for value, sources in found.items():
+        yield Setting("roots", value, ", ".join(sources))
+
+
+def _environment() -> Iterator[Setting]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        for form in (name, name.upper()):
+            if value := os.environ.get(form):
+                yield Setting(name, _printable(value if name == "no_proxy" else shown(value)), f"${form}")
+                break
+    if endpoint := os.environ.get("HF_ENDPOINT"):
+        yield Setting("hugging face", _clean(endpoint), "$HF_ENDPOINT")
+    netrc = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    if netrc.is_file():
+        yield Setting("netrc", str(netrc), "$NETRC" if os.environ.get("NETRC") else "default")
+
+
+def _paths(paths: Sequence[Path]) -> str:
+    return os.pathsep.join(str(path) for path in paths)
+
+
+def _clean(text: str) -> str:
+    """Without the login and the query values of any address in it."""
+    return _printable(re.sub(r"https?://\S+", lambda found: clean_url(found[0]), text))
+
+
+def _printable(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)

@@ -1,0 +1,77 @@
+"""Locking weights: where each file is found, and its hash where somebody has told it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from builder.errors import InputError
+from builder.files import sha256_text
+from builder.lock.model import Artifact, Kind, StackLock
+from builder.lock.store import FILE_NAME
+from builder.net.huggingface import address
+from builder.net.session import Session
+from builder.settings import Settings
+from builder.spec.model import Stack, Weight
+
+
+def locked(
+    stack: Stack, settings: Settings, session: Session, old: StackLock | None = None
+) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...]]:
+    """The zip archives to fetch, and one file per weight that goes into the image, in the stack's order.
+
+    old: hashes that an earlier fetch recorded are taken from it. Raises InputError for an address that
+    names no file, and what Session raises where a size cannot be asked.
+    """
+    recorded = {item.origin: item for item in ((*old.archives, *old.weights) if old else ()) if item.seen}
+    archives: dict[str, Artifact] = {}
+    files: list[Artifact] = []
+    for weight in stack.baked:
+        kind: Kind = "archive" if weight.member else "weight"
+        found = recorded.get(weight.origin) if not weight.sha256 else None
+        if found is None or found.kind != kind:
+            found = _fetched(weight, kind, settings, session)
+        if weight.member:
+            archive = archives.setdefault(weight.origin, found)
+            found = _member(weight, archive, recorded)
+        files.append(found)
+    return tuple(archives.values()), tuple(files)
+
+
+def named(item: Artifact, sha256: str, *, size: int, seen: str) -> Artifact:
+    """A pending file with the hash that was seen, under the name that files of known hash have."""
+    filename = f"{sha256[:16]}-{item.project}"
+    return replace(item, filename=filename, size=size, sha256=sha256, version=sha256[:16], seen=seen)
+
+
+def _fetched(weight: Weight, kind: Kind, settings: Settings, session: Session) -> Artifact:
+    name = weight.fetched_name
+    if not FILE_NAME.fullmatch(name):
+        raise InputError(
+            "the address of a weight does not end in a file name", where=weight.origin, fix="use one that does"
+        )
+    size = weight.size
+    return Artifact(
+        kind=kind,
+        size=session.size_of(address(weight.origin)) if size is None else size,
+        origin=weight.origin,
+        **_naming(name, weight.sha256 or "", weight.origin),
+    )
+
+
+def _member(weight: Weight, archive: Artifact, recorded: dict[str, Artifact]) -> Artifact:
+    """The file inside an archive. Its size is not known before the archive is here: 0 until then."""
+    assert weight.member is not None  # noqa: S101 - asked by the caller
+    origin = f"member:{archive.filename}/{weight.member.path}"
+    sha256 = weight.member.sha256 or ""
+    if not sha256 and origin in recorded:
+        return recorded[origin]
+    name = weight.member.path.rpartition("/")[2]
+    if not FILE_NAME.fullmatch(name):
+        raise InputError(f"{weight.member.path!r} does not end in a plain file name", where=weight.origin)
+    return Artifact(kind="weight", size=0, origin=origin, **_naming(name, sha256, f"{weight.origin}!{origin}"))
+
+
+def _naming(name: str, sha256: str, where: str) -> dict[str, str]:
+    """File name, project and version: by the hash, or while that is pending by the place."""
+    first = sha256[:16] or f"pending-{sha256_text(where)[:16]}"
+    return {"filename": f"{first}-{name}", "sha256": sha256, "project": name, "version": first}

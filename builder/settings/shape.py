@@ -1,0 +1,125 @@
+"""What `modelstacks.toml` may hold; the environment and the command line are held to the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?")
+
+
+def _refuse(problem: str, fix: str) -> PydanticCustomError:
+    return PydanticCustomError("modelstacks", "{problem}", {"problem": problem, "fix": fix})
+
+
+def _address(value: str) -> str:
+    """An http(s) address; the scheme is judged where it is used."""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        good = False
+    if not good or re.search(r"[\x00-\x20\x7f]", value):
+        raise _refuse("it is not an http(s) address", "write https://HOST/PATH")
+    return value.rstrip("/")
+
+
+def _protected(value: str) -> str:
+    """An https address, or plain http to this machine."""
+    if _address(value).startswith("http://") and urlsplit(value).hostname not in _LOOPBACK:
+        raise _refuse("the address has no TLS", f"write https{value[4:].partition('@')[0].partition('?')[0]}")
+    return _address(value)
+
+
+def _image(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9._-]+)*/?", value):
+        raise _refuse("it is not the beginning of an image name", 'write it like "docker.io/nvidia", without https://')
+    return value.rstrip("/")
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise _refuse("it is not a host", 'write it like "nexus.example.org" (port 443) or "nexus.example.org:8443"')
+    return value.lower()
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise _refuse(
+            "it is not the name of an environment variable", "name the variable that holds the token, not the token"
+        )
+    return value
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401
+    return [value] if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Protected = Annotated[str, AfterValidator(_protected)]
+Image = Annotated[str, AfterValidator(_image)]
+Host = Annotated[str, AfterValidator(_host)]
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[list[Text], BeforeValidator(_listed)]
+Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(min_length=1)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Model(BaseModel):
+    # hide_input: a value may be a secret put where it does not belong.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, alias_generator=lambda name: name.replace("_", "-")
+    )
+
+
+class Archives(Model):
+    """Mirrors of the distributions' archives, one or several each."""
+
+    debian: Addresses | None = None
+    debian_security: Addresses | None = None
+    ubuntu: Addresses | None = None
+
+
+class ClientFiles(Model):
+    """A client certificate's PEM files."""
+
+    cert: Text
+    key: Text | None = None
+
+
+class Timeouts(Model):
+    """Seconds."""
+
+    connect: Seconds | None = None
+    read: Seconds | None = None
+
+
+class Site(Model):
+    """One level of settings; None and empty tables for what it does not say."""
+
+    index: Protected | None = None
+    home: Text | None = None
+    cache: Text | None = None
+    stacks: Texts = []
+    jobs: Annotated[int, Field(ge=1, le=64)] | None = None
+    ca_bundle: Texts = []
+    tls: Literal["verify", "hash-locked"] | None = None
+    engine: Text | None = None
+    mirrors: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    archives: Archives = Archives()
+    tokens: dict[Host, Annotated[str, AfterValidator(_variable)]] = {}
+    client_certificates: dict[Host, ClientFiles] = {}
+    timeouts: Timeouts = Timeouts()
+
+
+def path(text: str, folder: Path | None) -> Path:
+    """A path of the settings: `~` is the user's home; relative to folder, as it stands where folder is None."""
+    found = Path(text).expanduser()
+    return found if folder is None else folder / found
