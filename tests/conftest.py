@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,9 @@ import pytest
 
 from builder.engine.client import Engine
 from builder.errors import SurroundingsError
+
+# A run in the background is started with Ctrl-C ignored, and what it starts would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPO = Path(__file__).resolve().parent.parent
 FAMILY = (REPO / "stacks" / "families" / "debian12-py311.yaml").read_text()
