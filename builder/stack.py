@@ -86,9 +86,9 @@ def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool =
             seconds[verb] = time.monotonic() - started
 
     stack = timed("check", lambda: load_stack(name, settings))
-    refuse_errors(check(stack, None), ui)
     folder = stack_folder(name, settings)
     if not store.exists(folder):
+        refuse_errors(check(stack, None), ui)
         if offline:
             raise InputError(f"{name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
         timed("lock", lambda: resolve.lock(stack, folder, settings, ui))

@@ -71,10 +71,11 @@ def _readable(folder: Path) -> StackLock | None:
 
 
 def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) -> StackLock:
-    session = Session(settings, warn=ui.warn)
-    archives, files = weights.locked(stack, settings, session, old)
-    ui.say("resolving Python packages")
-    python = wheels.resolve(stack, settings, session, old.wheels if old else ())
+    with Session(settings, warn=ui.warn) as session:
+        archives, files = weights.locked(stack, settings, session, old)
+        ui.say("resolving Python packages")
+        python = wheels.resolve(stack, settings, session, old.wheels if old else ())
+        tool = _uv_tool(settings, session)
     ui.say("resolving system packages")
     locked_base, debs = base.locked(stack, settings)
     return StackLock(
@@ -90,7 +91,7 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
         base=locked_base,
         wheels=python,
         debs=debs,
-        tools=(_uv_tool(settings, session),),
+        tools=(tool,),
         sources=tuple(sources.locked(source, settings) for source in stack.sources),
         weights=files,
         digest="",

@@ -203,7 +203,8 @@ def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:
         pin = next((spec.version for spec in requirement.specifier if spec.operator == "=="), "")
         if not pin or pin.endswith(".*") or canonicalize_name(requirement.name) in routed:
             continue
-        there = _versions(links(Session(settings), default_index(settings), requirement.name), requirement.name)
+        with Session(settings) as session:
+            there = _versions(links(session, default_index(settings), requirement.name), requirement.name)
         if there and Version(pin) not in there:
             below = [str(version) for version in there if version < Version(pin)][-1:]
             above = [str(version) for version in there if version > Version(pin)][:1]

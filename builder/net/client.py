@@ -35,8 +35,8 @@ class _Base(requests.Session):
             joined = urljoin(resp.url, target or "")
         except ValueError:
             resp.close()
-            problem = "the server redirects to something that is no address"
-            raise JobError(problem, where=clean_url(resp.url), fix="use another mirror") from None
+            problem = "it leads to what is no http(s) address"
+            raise JobError(problem, where=clean_url(resp.url), fix="name another mirror") from None
         if target and resp.url.startswith("https:") and not joined.startswith("https:"):
             resp.close()
             raise JobError(

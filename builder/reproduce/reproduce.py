@@ -79,6 +79,7 @@ def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine,
         if there is None:
             raise JobError("the base image vanished from the engine", fix="run it again")
         ui.step("bootstrapping the base once more")
+        (settings.assets / "bases").mkdir(parents=True, exist_ok=True)  # the engine's base may be of another checkout
         with tempfile.TemporaryDirectory(prefix=".reproduce-", dir=settings.assets / "bases") as folder:
             base = (there.layers[0], f"sha256:{sha256_of(bootstrap(lock.base, settings, Path(folder), ui))}")
     with _built(stack, lock, settings, engine, ui, "1") as one, _built(stack, lock, settings, engine, ui, "2") as two:

@@ -37,7 +37,7 @@ def look(host: Host, need: Need, client: Client, settings: Settings, bundle: str
             status, reason, following = _ask(url, need, client, settings, bundle)
             elsewhere = _elsewhere(host, need, following) if following else ""
         except JobError as error:
-            return _diagnosis(host, need, None, f"{error.problem}: {error.why}", error.fix), []
+            return _diagnosis(host, need, None, ": ".join(filter(None, (error.problem, error.why))), error.fix), []
         except requests.RequestException as error:
             return _broken(host, need, error, settings), []
         except ValueError:  # urllib's, and ours, of a target that is no address
