@@ -57,14 +57,18 @@ def site(root: Path) -> Site:
 
 
 def wheel(name: str, text: str = "") -> bytes:
-    """A real wheel that pip installs."""
+    """A real wheel that pip installs; the same bytes for the same words."""
     data = io.BytesIO()
     info = f"{name}-1.dist-info"
+    content = {
+        f"{name}.py": f"TEXT = {text!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr(f"{name}.py", f"TEXT = {text!r}\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+        for path, words in content.items():
+            archive.writestr(zipfile.ZipInfo(path), words)  # ZipInfo: 1980, so that the same wheel has the same bytes
     return data.getvalue()
 
 
