@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from builder.build import Built, build
+from builder.build import Built, build, compile_all
 from builder.check import Finding, check
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
@@ -64,9 +64,11 @@ def refuse_errors(findings: list[Finding], ui: Ui) -> None:
     for finding in findings:
         if finding.level == "warning":
             ui.warn(f"{finding.problem}. Fix: {finding.fix}")
+        if finding.level == "accepted":
+            ui.say(f"accepted: {finding.problem} ({finding.accepted})")
     if errors := [finding for finding in findings if finding.level == "error"]:
         first = errors[0]
-        raise InputError(first.problem, why=first.why, fix=first.fix)
+        raise InputError(first.problem, why=first.cause, fix=first.fix)
 
 
 def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False, frozen: bool = False) -> Made:
@@ -97,6 +99,9 @@ def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool =
     lock = settle(lock, folder, settings, ui, frozen=frozen or offline)
     engine = Engine.connect()
     fetched = timed("fetch", lambda: fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline))
+    lock = timed(
+        "compile", lambda: compile_all(stack, lock, folder, settings, engine, ui, frozen=frozen, offline=offline)
+    )
     built = timed("build", lambda: build(stack, lock, settings, engine, ui))
     report = timed("smoke", lambda: smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True))
     made = Made(built, fetched, report, seconds)

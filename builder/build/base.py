@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from builder.build.image import write_image
+from builder.build.archive import image_blobs, to_json, write_archive
 from builder.engine.client import Engine
 from builder.errors import JobError, SurroundingsError
 from builder.files import held, same_file, sha256_of, sync_folder
 from builder.lock.model import LockedBase
+from builder.render.base import base_key, base_tag
 from builder.render.debs import package_list
-from builder.render.dockerfile import base_key, base_tag
 from builder.settings import Settings
 from builder.ui import Ui, human_bytes
 
@@ -48,7 +44,7 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
     if base.kind == "image":  # of a lock that has no blobs
         ui.step(f"pulling {base.reference}")
         engine.run(["pull", "--platform", "linux/amd64", base.reference])
-        engine.run(["tag", base.reference, tag])
+        engine.tag(base.reference, tag)
         return tag
     with held(settings.assets / "bases" / f"{base_key(base)}.lock"):
         archive = _archive(base, settings, ui)
@@ -68,7 +64,8 @@ def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) ->
     with held(folder / f"{base_key(base)}.lock"), tempfile.TemporaryDirectory(prefix=".image-", dir=folder) as aside:
         archive = Path(aside) / "image.tar"
         ui.step(f"loading {base.reference} into the engine")
-        write_image(base, settings, archive)
+        manifest, blobs = image_blobs(base, settings)
+        write_archive(archive, base_tag(base), manifest, blobs)
         engine.load(archive)
 
 
@@ -91,7 +88,7 @@ def _archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
     with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=path.parent) as folder:
         root = bootstrap(base, settings, Path(folder), ui)
         aside = Path(folder) / "image.tar"
-        _write_archive(base, root, aside)
+        _write(base, root, aside)
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(path)
@@ -127,16 +124,20 @@ def bootstrap(base: LockedBase, settings: Settings, folder: Path, ui: Ui) -> Pat
     return root
 
 
-def _write_archive(base: LockedBase, root: Path, out: Path) -> None:
-    """An OCI layout that also carries a Docker manifest.json: overlay2 and containerd stores both load it."""
+def _write(base: LockedBase, root: Path, out: Path) -> None:
+    """The one layer of a bootstrapped base, with the configuration and manifest made for it, as an image archive."""
     layer = sha256_of(root)
     config = _config(base, f"sha256:{layer}")
     oci = "application/vnd.oci.image"
-    manifest = _json(
+    manifest = to_json(
         {
             "schemaVersion": 2,
             "mediaType": f"{oci}.manifest.v1+json",
-            "config": _descriptor(f"{oci}.config.v1+json", config),
+            "config": {
+                "mediaType": f"{oci}.config.v1+json",
+                "digest": f"sha256:{_sha256(config)}",
+                "size": len(config),
+            },
             "layers": [
                 {
                     "mediaType": f"{oci}.layer.v1.tar",
@@ -146,34 +147,12 @@ def _write_archive(base: LockedBase, root: Path, out: Path) -> None:
             ],
         }
     )
-    tag = base_tag(base)
-    names = {"io.containerd.image.name": f"docker.io/{tag}", "org.opencontainers.image.ref.name": tag.split(":")[1]}
-    index = {
-        "schemaVersion": 2,
-        "mediaType": f"{oci}.index.v1+json",
-        "manifests": [{**_descriptor(f"{oci}.manifest.v1+json", manifest), "annotations": names}],
-    }
-    docker = [{"Config": _blob(config), "RepoTags": [tag], "Layers": [f"blobs/sha256/{layer}"]}]
-    with tarfile.open(out, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in (
-            ("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
-            ("index.json", _json(index)),
-            ("manifest.json", _json(docker)),
-            (_blob(config), config),
-            (_blob(manifest), manifest),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-        entry = tarfile.TarInfo(f"blobs/sha256/{layer}")
-        entry.size = root.stat().st_size
-        with root.open("rb") as stream:
-            tar.addfile(entry, stream)
+    write_archive(out, base_tag(base), manifest, {_sha256(config): config, layer: root})
 
 
 def _config(base: LockedBase, diff_id: str) -> bytes:
     created = datetime.fromtimestamp(base.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _json(
+    return to_json(
         {
             "architecture": "amd64",
             "os": "linux",
@@ -185,17 +164,5 @@ def _config(base: LockedBase, diff_id: str) -> bytes:
     )
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _blob(data: bytes) -> str:
-    return f"blobs/sha256/{_sha256(data)}"
-
-
-def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": f"sha256:{_sha256(data)}", "size": len(data)}

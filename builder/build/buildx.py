@@ -37,16 +37,32 @@ def run(
     The log of every step is left in build/NAME/build.log. Raises JobError with the first words of the
     step that failed, SurroundingsError where the engine went away or its disk is full.
     """
-    command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
-    command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64", "--output", _output(engine, tags)]
-    command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]
-    for name, folder in sorted(rendered.contexts.items()):
-        command += ["--build-context", f"{name}={folder}"]
+    command = [*_command(rendered, engine, epoch), "--output", _output(engine, tags)]
     for key, value in sorted(labels.items()):
         command += ["--label", f"{key}={value}"]
     if not use_cache:
         command += ["--no-cache"]
-    _watch([*command, str(rendered.folder / "contexts" / "empty")], rendered.folder / "build.log", ui, epoch)
+    _watch(command, rendered, ui, epoch)
+
+
+def extract(rendered: Rendered, engine: Engine, ui: Ui, out: Path, *, epoch: int, arguments: Mapping[str, str]) -> None:
+    """Build, and put the files of the last stage into the folder out instead of the engine's image store.
+
+    Log and errors as `run` has them.
+    """
+    command = [*_command(rendered, engine, epoch), "--output", f"type=local,dest={out}"]
+    for key, value in arguments.items():
+        command += ["--build-arg", f"{key}={value}"]
+    _watch(command, rendered, ui, epoch)
+
+
+def _command(rendered: Rendered, engine: Engine, epoch: int) -> list[str]:
+    command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
+    command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64"]
+    command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]
+    for name, folder in sorted(rendered.contexts.items()):
+        command += ["--build-context", f"{name}={folder}"]
+    return [*command, str(rendered.folder / "contexts" / "empty")]
 
 
 def _output(engine: Engine, tags: tuple[str, ...]) -> str:
@@ -57,7 +73,8 @@ def _output(engine: Engine, tags: tuple[str, ...]) -> str:
     return output
 
 
-def _watch(command: list[str], log: Path, ui: Ui, epoch: int) -> None:
+def _watch(command: list[str], rendered: Rendered, ui: Ui, epoch: int) -> None:
+    log = rendered.folder / "build.log"
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     environment["SOURCE_DATE_EPOCH"] = str(epoch)
     last: deque[str] = deque(maxlen=40)

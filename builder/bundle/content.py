@@ -17,8 +17,10 @@ from builder.bundle.manifest import PROGRAM, Member
 from builder.errors import InputError, JobError
 from builder.files import sha256_of
 from builder.lock import StackLock, read, require_fresh, store
+from builder.render import recipes
 from builder.settings import Settings
 from builder.spec import load_stack, stack_folder
+from builder.spec.files import FILES, own_files
 from builder.spec.load import FAMILIES, STACK_FILE, family_file
 
 # All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
@@ -85,7 +87,12 @@ def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock]:
     parts = (STACK_FILE, store.PYLOCK, store.STACK_LOCK)
     items = [text_item(f"stacks/{FAMILIES}/{family.name}", family.read_bytes())]
     items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
-    for item in lock.artifacts():
+    names = [one.folder for one in stack.files]
+    items += [text_item(f"stacks/{name}/{FILES}/{part}", path.read_bytes()) for part, path in own_files(folder, names)]
+    if waiting := {recipe.key for recipe in recipes(stack, lock)} - {item.origin[6:] for item in lock.built}:
+        fix = f"run `make build STACK={name}`, which compiles and records them"
+        raise InputError(f"{len(waiting)} packages of {name} are not compiled yet", where=str(folder), fix=fix)
+    for item in lock.carried():
         if not item.sha256:
             fix = f"run `make fetch STACK={name}`, which records it"
             raise InputError(f"the hash of {item.filename} is not known yet", where=str(folder), fix=fix)

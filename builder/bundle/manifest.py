@@ -9,6 +9,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.files import sha256_text
+from builder.spec.files import FILES
 
 FORMAT = 1
 MANIFEST, SUMS = "bundle.json", "SHA256SUMS"
@@ -149,6 +150,10 @@ def _belongs(parts: list[str]) -> bool:
         return False
     if parts[0] == "stacks" and len(parts) == 3:
         return parts[2].endswith(".yaml") if parts[1] == "families" else parts[2] in _STACK_FILES
+    if parts[0] == "stacks" and len(parts) > 4:
+        return parts[1] != "families" and parts[2] == FILES
+    if parts[:2] == ["wheels", "built"]:
+        return len(parts) == 4
     return (parts[0] == "wheels" and len(parts) == 2) or (parts[0] == "assets" and len(parts) > 2)
 
 

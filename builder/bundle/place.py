@@ -184,7 +184,7 @@ class _Import:
         named: set[Member] = set()
         for name in self.manifest.stacks:
             lock = read(self._staged(Member(name=f"stacks/{name}/stack.lock", size=0, sha256="")).parent)
-            for item in lock.artifacts():
+            for item in lock.carried():
                 named.add(Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256))
         there = {item for item in (*self.manifest.members, *self.manifest.earlier) if item.placed}
         files = {item for item in there if not item.name.startswith("stacks/")}

@@ -36,6 +36,7 @@ class EngineInfo:
 
     host: its endpoint. version, buildx: as each says. store: "overlay2", "containerd" or another driver's
     name. cdi: GPU devices by CDI name. nvidia_runtime: whether `--gpus` works. root_dir: the engine's data.
+    cores, memory (bytes): of its machine.
     """
 
     host: str
@@ -47,6 +48,8 @@ class EngineInfo:
     root_dir: str
     architecture: str
     rootless: bool
+    cores: int = 1
+    memory: int = 0
 
 
 def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
@@ -153,6 +156,8 @@ def facts(info: Mapping[str, Any], host: str) -> EngineInfo:
         root_dir=str(info.get("DockerRootDir") or ""),
         architecture=str(info.get("Architecture") or ""),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        cores=int(info.get("NCPU") or 1),
+        memory=int(info.get("MemTotal") or 0),
     )
 
 

@@ -33,6 +33,8 @@ class Addresses:
         if scheme == "archive" and (found := re.fullmatch(r"([a-z-]+)/(.+)", rest)):
             mirror = self._once(("archive", found[1]), lambda: archive(self._settings, found[1]))
             return f"{mirror}/{quoted(found[2])}"
+        if scheme == "built" and self._settings.built:
+            return f"{self._settings.built}/{rest}/{quoted(artifact.filename)}"
         if scheme == "index" and artifact.project:
             return self._linked(artifact, rest)
         raise InputError(f"the lock gives {artifact.filename} an origin that is none", why=artifact.origin[:200])

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from builder.engine.client import Engine
@@ -22,8 +23,17 @@ _ABSENT = re.compile(r"manifest unknown|not found|does not exist|access denied|n
 _OS_RELEASE = re.compile(r"""^(\w+)=["']?([^"'\n]*)["']?$""", re.M)
 
 
-def locked(stack: Stack, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
-    """The base, and the .deb files that the stack's system packages need on top of it.
+@dataclass(frozen=True)
+class System:
+    """The base, and the .deb files that the stack's system packages and those of its toolchain need on top of it."""
+
+    base: LockedBase
+    debs: tuple[Artifact, ...]
+    toolchain: tuple[Artifact, ...]
+
+
+def locked(stack: Stack, settings: Settings) -> System:
+    """The base and everything that is installed by apt.
 
     Raises InputError where the base is not what the family says, SurroundingsError where the archive,
     the engine or the registry cannot be reached.
@@ -33,7 +43,16 @@ def locked(stack: Stack, settings: Settings) -> tuple[LockedBase, tuple[Artifact
     return _image(stack, str(stack.base.image), settings)
 
 
-def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+def _installed_on(private: apt.Apt, status: str, stack: Stack) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...]]:
+    """What apt adds to a system of this status: for the stack, and for its toolchain alone."""
+    compilers = stack.toolchain.system if stack.toolchain else ()
+    if stack.system or compilers:
+        private.set_status(status)
+    system = private.install(stack.system) if stack.system else ()
+    return system, private.install(compilers) if compilers else ()
+
+
+def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> System:
     with apt.opened(boot.distribution, boot.suites, settings) as private:
         debs = private.install((*apt.MINBASE, *boot.packages))
         base = LockedBase(
@@ -43,15 +62,13 @@ def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[Locke
             epoch=private.release_epoch(),
             debs=debs,
         )
-        system: tuple[Artifact, ...] = ()
-        if stack.system:
-            private.set_status(private.status(debs))
-            system = private.install(stack.system)
+        status = private.status(debs) if stack.system or stack.toolchain else ""
+        system, compilers = _installed_on(private, status, stack)
         _check(stack, {item.project: item.version for item in (*debs, *system)})
-        return base, system
+        return System(base, system, compilers)
 
 
-def _image(stack: Stack, reference: str, settings: Settings) -> tuple[LockedBase, tuple[Artifact, ...]]:
+def _image(stack: Stack, reference: str, settings: Settings) -> System:
     """Pull the image, note its digest, and ask apt on top of the packages that are in it."""
     engine = Engine.connect()
     pulled, digest = _pulled_first(engine, settings.image_mirrors(reference))
@@ -62,13 +79,13 @@ def _image(stack: Stack, reference: str, settings: Settings) -> tuple[LockedBase
         status = (folder / "status").read_text(errors="replace")
         release = dict(_OS_RELEASE.findall((folder / "os-release").read_text(errors="replace")))
     system: tuple[Artifact, ...] = ()
-    if stack.system:
+    compilers: tuple[Artifact, ...] = ()
+    if stack.system or (stack.toolchain and stack.toolchain.system):
         # Not the -updates and -security pockets: their files leave the archive when superseded.
         with apt.opened(*_release(reference, release), settings) as private:
-            private.set_status(status)
-            system = private.install(stack.system)
+            system, compilers = _installed_on(private, status, stack)
     _check(stack, {**_installed(status), **{item.project: item.version for item in system}})
-    return base, system
+    return System(base, system, compilers)
 
 
 def _blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact, ...]:

@@ -10,10 +10,11 @@ from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock.model import LOCK_VERSION, StackLock
 from builder.lock.store import STACK_LOCK
-from builder.spec.model import Stack, Weight
+from builder.spec.model import Source, Stack, Weight
 
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
+_NOT_RESOLVED |= {"accept", "extensions", "toolchain", "sources", "files", "files_digest", "entrypoint", "workdir"}
 
 
 def digest(stack: Stack) -> str:
@@ -22,12 +23,18 @@ def digest(stack: Stack) -> str:
         key: value for key, value in stack.model_dump(mode="json", by_alias=True).items() if key not in _NOT_RESOLVED
     }
     values["weights"] = [_asked(weight) for weight in stack.baked]
+    values["sources"] = [_asked(source) for source in stack.sources]
+    # Left out where there is none, so that older locks stay fresh.
+    if stack.toolchain:
+        values["toolchain"] = [stack.toolchain.packages, stack.toolchain.system]
+    if own := [[one.git, one.commit] for one in stack.extensions if one.git]:
+        values["extensions"] = own
     return sha256_text(json.dumps([LOCK_VERSION, values], sort_keys=True))
 
 
-def _asked(weight: Weight) -> dict[str, Any]:
-    """What a weight asks for; keys that it does not use are left out, so that a new key leaves old locks fresh."""
-    return weight.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"bake", "licence"})
+def _asked(one: Weight | Source) -> dict[str, Any]:
+    """What a weight or source asks for; keys not used are left out, so that a new key leaves old locks fresh."""
+    return one.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"bake", "licence", "edits"})
 
 
 def require_fresh(stack: Stack, lock: StackLock, folder: Path) -> None:

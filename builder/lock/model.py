@@ -7,7 +7,7 @@ from typing import Literal
 
 LOCK_VERSION = 1
 
-Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob"]
+Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob", "built"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class Artifact:
         """The folder it belongs in, relative to the home folder, e.g. wheels or assets/debs."""
         if self.kind == "blob":
             return "assets/bases/blobs"
+        if self.kind == "built":
+            return f"wheels/built/{self.origin.removeprefix('built:')}"
         return "wheels" if self.kind in ("wheel", "sdist", "tool") else f"assets/{self.kind}s"
 
 
@@ -81,6 +83,9 @@ class StackLock:
     inputs: digest of everything that shaped the resolution; another one means the lock is stale.
     epoch: SOURCE_DATE_EPOCH of the image, seconds since 1970. digest: sha256 of stack.lock, which
     holds the sha256 of pylock.toml. wheels: as pylock.toml lists them. archives: zip files that weights are in.
+    toolchain and toolchain_debs: what the compile stage installs, those among `wheels` too.
+    extension_sources: the git sources of extensions that have one of their own. built: the compiled wheels;
+    each is recorded when it is first compiled, as a compiler's output may differ from run to run.
     """
 
     stack: str
@@ -97,13 +102,22 @@ class StackLock:
     weights: tuple[Artifact, ...]
     digest: str
     archives: tuple[Artifact, ...] = ()
+    toolchain: tuple[Artifact, ...] = ()
+    toolchain_debs: tuple[Artifact, ...] = ()
+    extension_sources: tuple[Artifact, ...] = ()
+    built: tuple[Artifact, ...] = ()
 
     @property
     def pending(self) -> tuple[Artifact, ...]:
         """The files whose sha256 is not known yet."""
         return tuple(item for item in (*self.archives, *self.weights) if item.pending)
 
+    def carried(self) -> tuple[Artifact, ...]:
+        """Every file that a build needs, the compiled wheels too."""
+        return (*self.artifacts(), *self.built)
+
     def artifacts(self) -> tuple[Artifact, ...]:
-        """Every file of the lock, in a fixed order."""
+        """Every file to fetch, in a fixed order; the compiled wheels are not among them."""
         base = (*self.base.debs, *self.base.blobs)
-        return (*self.wheels, *self.tools, *base, *self.debs, *self.sources, *self.archives, *self.weights)
+        own = (*self.wheels, *self.tools, *base, *self.debs, *self.sources, *self.archives, *self.weights)
+        return tuple(dict.fromkeys((*own, *self.toolchain, *self.toolchain_debs, *self.extension_sources)))

@@ -75,9 +75,10 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
         archives, files = weights.locked(stack, settings, session, old)
         ui.say("resolving Python packages")
         python = wheels.resolve(stack, settings, session, old.wheels if old else ())
+        compilers = wheels.toolchain(stack, python, settings, session, old.toolchain if old else ())
         tool = _uv_tool(settings, session)
     ui.say("resolving system packages")
-    locked_base, debs = base.locked(stack, settings)
+    system = base.locked(stack, settings)
     return StackLock(
         stack=stack.name,
         inputs=digest(stack),
@@ -88,14 +89,20 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
             name: LockedIndex(url=str(index.url or index.find_links), find_links=index.url is None)
             for name, index in stack.indexes.items()
         },
-        base=locked_base,
+        base=system.base,
         wheels=python,
-        debs=debs,
+        debs=system.debs,
         tools=(tool,),
-        sources=tuple(sources.locked(source, settings) for source in stack.sources),
+        sources=tuple(sources.locked(one.git, one.commit, settings) for one in stack.sources),
         weights=files,
         digest="",
         archives=archives,
+        toolchain=compilers,
+        toolchain_debs=system.toolchain,
+        extension_sources=tuple(
+            sources.locked(one.git, str(one.commit), settings) for one in stack.extensions if one.git
+        ),
+        built=old.built if old else (),
     )
 
 

@@ -8,21 +8,20 @@ from builder.files import sha256_of
 from builder.lock.model import Artifact
 from builder.net.git import archive_commit
 from builder.settings import Settings
-from builder.spec.model import Source
 
 
-def locked(source: Source, settings: Settings) -> Artifact:
-    """The deterministic archive of a source's commit, made under assets/sources and measured there."""
-    last = source.git.split("?")[0].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+def locked(git: str, commit: str, settings: Settings) -> Artifact:
+    """The deterministic archive of a commit, made under assets/sources and measured there."""
+    last = git.partition("?")[0].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
     name = re.sub(r"[^A-Za-z0-9._-]|^[._-]+", "", last) or "source"
-    path = settings.assets / "sources" / f"{name}-{source.commit[:12]}.tar"
-    archive_commit(source.git, source.commit, path, settings)
+    path = settings.assets / "sources" / f"{name}-{commit[:12]}.tar"
+    archive_commit(git, commit, path, settings)
     return Artifact(
         kind="source",
         filename=path.name,
         size=path.stat().st_size,
         sha256=sha256_of(path),
-        origin=f"git+{source.git}@{source.commit}",
+        origin=f"git+{git}@{commit}",
         project=name,
-        version=source.commit,
+        version=commit,
     )

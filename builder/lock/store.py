@@ -123,6 +123,10 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
         sources=_artifacts("source", data["sources"]),
         weights=_artifacts("weight", data["weights"]),
         archives=_artifacts("archive", data.get("archives", ())),
+        toolchain=_artifacts("wheel", data.get("toolchain", ())),
+        toolchain_debs=_artifacts("deb", data.get("toolchain-debs", ())),
+        extension_sources=_artifacts("source", data.get("extension-sources", ())),
+        built=_artifacts("built", data.get("built", ())),
         digest=digest,
     )
 
@@ -146,6 +150,8 @@ def _artifact(
     pending = row.get("pending") is True and kind in ("weight", "archive") and sha256 == ""
     if not isinstance(size, int) or size < 0 or not (pending or re.fullmatch(r"[0-9a-f]{64}", sha256)):
         raise ValueError(f"the size or sha256 of {filename} is malformed")
+    if kind == "built" and not re.fullmatch(r"built:[0-9a-f]{64}", origin):
+        raise ValueError(f"{filename} is not under a key")
     if not isinstance(seen := row.get("seen", ""), str):
         raise ValueError(f"{filename} was seen at what is no address")
     return Artifact(
@@ -172,6 +178,14 @@ def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> A
 def _lock_text(lock: StackLock, pylock: str) -> str:
     """One artifact per line, so that a change of one file is a change of one line. pylock: its sha256."""
     base = lock.base
+    later = (
+        ("archives", lock.archives),
+        ("base-blobs", base.blobs),
+        ("toolchain", lock.toolchain),
+        ("toolchain-debs", lock.toolchain_debs),
+        ("extension-sources", lock.extension_sources),
+        ("built", lock.built),
+    )
     lines = [
         "# Made by `make lock`; not for editing. Files are named by what they are, so any mirror will do.",
         f"version = {LOCK_VERSION}",
@@ -187,8 +201,7 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
         *_rows("sources", lock.sources),
         *_rows("weights", lock.weights),
         # Written only where there are any, so that older locks keep their bytes.
-        *(_rows("archives", lock.archives) if lock.archives else []),
-        *(_rows("base-blobs", base.blobs) if base.blobs else []),
+        *(line for key, items in later if items for line in _rows(key, items)),
         "",
         "[base]",
         f"kind = {_quoted(base.kind)}",

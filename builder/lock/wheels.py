@@ -42,13 +42,41 @@ def resolve(stack: Stack, settings: Settings, session: Session, keep: Sequence[A
     Each package of a named index comes from that index and no other; everything else comes from
     the default index. Raises InputError where the requirements cannot be met.
     """
+    return _resolve(stack, stack.packages, settings, session, keep, ())
+
+
+def toolchain(
+    stack: Stack, wheels: Sequence[Artifact], settings: Settings, session: Session, keep: Sequence[Artifact]
+) -> tuple[Artifact, ...]:
+    """The wheels that the compile stage needs, sorted by name, at the versions of the stack's own `wheels`.
+
+    Raises InputError where the toolchain's requirements do not go with those.
+    """
+    if stack.toolchain is None or not stack.toolchain.packages:
+        return ()
+    sdists = {item.project for item in wheels if item.kind == "sdist"}
+    if found := [one for one in stack.toolchain.packages if canonicalize_name(Requirement(one).name) in sdists]:
+        raise InputError(f"{found[0]} is to compile and to be compiled", fix="take it out of the toolchain's packages")
+    return _resolve(stack, stack.toolchain.packages, settings, session, (*wheels, *keep), wheels)
+
+
+def _resolve(
+    stack: Stack,
+    wanted: Sequence[str],
+    settings: Settings,
+    session: Session,
+    keep: Sequence[Artifact],
+    pins: Sequence[Artifact],
+) -> tuple[Artifact, ...]:
+    """pins: files whose versions must be taken wherever their project is needed."""
     routes = {str(canonicalize_name(name)): key for key, index in stack.indexes.items() for name in index.packages}
-    direct = [str(requirement) for requirement in stack.packages]
+    direct = list(wanted)
     names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
     while True:
         # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
         try:
-            packages = _compile(stack, settings, direct, {name: routes[name] for name in names & set(routes)}, keep)
+            routed = {name: routes[name] for name in names & set(routes)}
+            packages = _compile(stack, settings, direct, routed, keep, pins)
             stray = {package["name"] for package in packages} & set(routes) - names
         except _NoSolution as error:
             stray = set(re.findall(r"[a-z0-9][a-z0-9-]*", error.said)) & set(routes) - names
@@ -89,7 +117,12 @@ def _artifact(
 
 
 def _compile(
-    stack: Stack, settings: Settings, direct: Sequence[str], routes: Mapping[str, str], keep: Sequence[Artifact]
+    stack: Stack,
+    settings: Settings,
+    direct: Sequence[str],
+    routes: Mapping[str, str],
+    keep: Sequence[Artifact],
+    pins: Sequence[Artifact],
 ) -> list[dict[str, Any]]:
     """Run uv once; returns the packages of the PEP 751 file it writes."""
     import uv  # noqa: PLC0415
@@ -97,11 +130,13 @@ def _compile(
     with tempfile.TemporaryDirectory(prefix="modelstacks-uv-") as folder:
         home = Path(folder)
         (home / "pyproject.toml").write_text(tomli_w.dumps(_project(stack, direct, routes, settings)))
-        preferred = [f"{item.project}=={item.version}" for item in keep]
-        (home / "requirements.txt").write_text("\n".join(preferred) + "\n")
+        # The first of a name wins; two would contradict each other.
+        preferred = {item.project: item.version for item in reversed(keep)}
+        _write_pins(home / "requirements.txt", preferred)
+        _write_pins(home / "constraints.txt", {item.project: item.version for item in pins})
         command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
         command += ["--no-config", "--python-version", stack.python, "--python-platform", stack.platform]
-        command += ["--only-binary", ":all:"]
+        command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in stack.from_source:
             command += ["--no-binary", name]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
@@ -109,6 +144,10 @@ def _compile(
         _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings)
         packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
     return packages
+
+
+def _write_pins(path: Path, versions: Mapping[str, str]) -> None:
+    path.write_text("".join(f"{project}=={version}\n" for project, version in versions.items()))
 
 
 def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """render: a stack and its lock become build/NAME/Dockerfile and the named contexts it mounts."""
 
+from builder.render.base import base_tag
+from builder.render.compile import render_recipe
 from builder.render.contexts import Rendered, render
-from builder.render.dockerfile import base_tag, build_key, dockerfile
+from builder.render.dockerfile import build_key, dockerfile
+from builder.render.recipe import Recipe, recipes
 
-__all__ = ["Rendered", "base_tag", "build_key", "dockerfile", "render"]
+__all__ = ["Recipe", "Rendered", "base_tag", "build_key", "dockerfile", "recipes", "render", "render_recipe"]

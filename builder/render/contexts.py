@@ -1,132 +1,90 @@
-"""The named contexts of a build: folders under build/NAME/contexts holding links to exactly the files of the lock."""
+"""The build of an image: build/NAME/Dockerfile and the named contexts it mounts."""
 
 from __future__ import annotations
 
-import shutil
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from builder.errors import InputError, JobError
-from builder.files import held, same_file, write_atomic
-from builder.lock.model import Artifact, StackLock
-from builder.render.debs import package_list
-from builder.render.dockerfile import dockerfile
+from builder.errors import InputError
+from builder.files import held, write_atomic
+from builder.lock.model import StackLock
+from builder.render.compiled import wheels_to_install
+from builder.render.dockerfile import dockerfile, source_file
+from builder.render.folders import Rendered, deb_context, keep_only, linked, uv_program, wheel_context
 from builder.render.groups import grouped
+from builder.render.recipe import recipes
+from builder.render.trees import write_tree
 from builder.settings import Settings
+from builder.spec import stack_folder
+from builder.spec.files import FILES, own_files
 from builder.spec.model import Stack
 
-_APT_CONF = """\
-Dir::Etc::sourcelist "/mnt/debs/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State::Lists "/tmp/apt/lists";
-Dir::Cache "/tmp/apt/cache";
-Dir::Log "/tmp/apt";
-DPkg::Options { "--log=/tmp/apt/dpkg.log"; "--force-confold"; };
-APT::Sandbox::User "";
-"""
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A rendered build. contexts: name -> folder."""
-
-    folder: Path
-    dockerfile: Path
-    contexts: Mapping[str, Path]
-
-    def document(self) -> dict[str, Any]:
-        """For --json."""
-        return {"dockerfile": str(self.dockerfile), "contexts": sorted(self.contexts)}
+__all__ = ["Rendered", "render", "require_fetched"]
 
 
 def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
     """Write build/NAME/Dockerfile and its contexts.
 
-    Raises InputError, before anything is written, where a locked file is not fetched or is an sdist.
+    Raises InputError, before anything is written, where a locked file is not fetched, a package is not
+    compiled yet, or a declared edit does not apply exactly once.
     """
     folder = settings.build / stack.name
-    _require_fetched(lock, settings)
+    require_fetched(lock, settings)
     with held(folder / ".rendering"):
         write_atomic(folder / "Dockerfile", dockerfile(stack, lock, settings.templates))
-        contexts = {"uv": _uv(lock, settings)}
+        contexts = {"uv": uv_program(lock, settings)}
         for group in grouped(lock.wheels):
-            contexts[group.name] = _linked(folder, group.name, group.wheels, settings)
-            _write(contexts[group.name] / "requirements.txt", group.requirements())
-        for name, items in (("debs", lock.debs), ("sources", lock.sources), ("weights", lock.weights)):
-            if items:
-                contexts[name] = _linked(folder, name, items, settings)
+            contexts[group.name] = wheel_context(folder, group, settings)
+        if recipes(stack, lock):
+            contexts["extensions"] = wheels_to_install(stack, lock, folder, settings)
         if lock.debs:
-            _write(contexts["debs"] / "Packages", package_list(contexts["debs"], lock.debs))
-            _write(contexts["debs"] / "sources.list", "deb [trusted=yes] file:/mnt/debs ./\n")
-            _write(contexts["debs"] / "apt.conf", _APT_CONF)
-        (folder / "contexts" / "empty").mkdir(parents=True, exist_ok=True)
-        for there in (folder / "contexts").iterdir():
-            if there.name not in contexts and there.name != "empty":
-                shutil.rmtree(there)
+            contexts["debs"] = deb_context(folder, "debs", lock.debs, settings)
+        if lock.sources:
+            contexts["sources"] = _sources(stack, lock, folder, settings)
+        if stack.files:
+            contexts["files"] = _own_files(stack, folder, settings)
+        if lock.weights:
+            contexts["weights"] = linked(folder, "weights", lock.weights, settings)
+        keep_only(folder, contexts)
     return Rendered(folder, folder / "Dockerfile", contexts)
 
 
-def _require_fetched(lock: StackLock, settings: Settings) -> None:
+def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) -> Path:
+    """The archives of the sources, those with edits written anew."""
+    pairs = list(zip(stack.sources, lock.sources, strict=True))
+    edited = {source_file(source, item): (source, item) for source, item in pairs if source.edits}
+    plain = [item for source, item in pairs if not source.edits]
+    context = linked(folder, "sources", plain, settings, beside=edited)
+    for name, (source, item) in edited.items():
+        if not (context / name).exists():
+            write_tree(settings.home / item.folder / item.filename, context / name, source.edits)
+    return context
+
+
+def _own_files(stack: Stack, folder: Path, settings: Settings) -> Path:
+    """The context of the stack's own files, as they are now."""
+    context = folder / "contexts" / FILES
+    found = dict(own_files(stack_folder(stack.name, settings), [one.folder for one in stack.files]))
+    for there in [*context.rglob("*")]:
+        if there.is_file() and there.relative_to(context).as_posix() not in found:
+            there.unlink()
+    for name, path in found.items():
+        target = context / name
+        if not target.exists() or target.read_bytes() != path.read_bytes():
+            write_atomic(target, path.read_bytes())
+        target.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    return context
+
+
+def require_fetched(lock: StackLock, settings: Settings) -> None:
+    """Raise InputError where a file of the lock is pending or not fetched."""
     if lock.pending:
         problem = f"the hash of {', '.join(item.project for item in lock.pending)} is pending"
         raise InputError(problem, fix=f"run `make fetch STACK={lock.stack}`, which records it")
     for item in lock.artifacts():
         path = settings.home / item.folder / item.filename
-        if item.kind == "sdist":
-            fix = "choose a version that has a wheel, and take it out of `from-source`"
-            raise InputError(f"{item.project} is locked as an sdist, which cannot be built yet", fix=fix)
         # A base and an archive are needed to make what a build needs, not by the build itself.
         if item.kind in ("archive", "blob"):
             continue
         if item not in lock.base.debs and not path.exists():
             fix = f"run `make fetch STACK={lock.stack}`"
             raise InputError(f"{item.filename} is in the lock but not fetched", where=str(path), fix=fix)
-
-
-def _linked(folder: Path, name: str, items: Sequence[Artifact], settings: Settings) -> Path:
-    """The context of these files: hard links to the fetched ones, and nothing that an earlier lock left."""
-    context = folder / "contexts" / name
-    context.mkdir(parents=True, exist_ok=True)
-    wanted = {item.filename: settings.home / item.folder / item.filename for item in items}
-    keep = {"requirements.txt", "Packages", "sources.list", "apt.conf"}
-    for there in context.iterdir():
-        if there.name not in wanted and there.name not in keep:
-            there.unlink()
-    for filename, source in wanted.items():
-        target = context / filename
-        if not (target.exists() and _same(source, target)):
-            same_file(source, target)
-    return context
-
-
-def _same(source: Path, target: Path) -> bool:
-    """Whether target is a link to source, or an untouched copy where the file system allows no link."""
-    one, other = source.stat(), target.stat()
-    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) or (
-        one.st_dev != other.st_dev and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
-    )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file only where it differs, so that the engine's copy of the context stays valid."""
-    if not path.exists() or path.read_text() != text:
-        write_atomic(path, text)
-
-
-def _uv(lock: StackLock, settings: Settings) -> Path:
-    """The folder with the uv program, unpacked once from its locked wheel; it never enters the image."""
-    tool = next(item for item in lock.tools if item.project == "uv")
-    folder = settings.assets / "tools" / f"uv-{tool.version}-{tool.sha256[:12]}"
-    wheel = settings.home / tool.folder / tool.filename
-    with held(folder.with_name(f".{folder.name}.lock")):
-        if not (folder / "uv").exists():
-            with zipfile.ZipFile(wheel) as archive:
-                members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
-                if len(members) != 1:
-                    fix = "run `make fetch VERIFY=1`"
-                    raise JobError("the uv wheel holds no uv program", where=str(wheel), fix=fix)
-                write_atomic(folder / "uv", archive.read(members[0]), mode=0o755)
-    return folder

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from builder.files import sha256_text
-from builder.lock.model import LockedBase, StackLock
-from builder.render.groups import grouped
-from builder.spec.model import Stack
+from builder.lock.model import Artifact, StackLock
+from builder.render.base import base_has_python, base_tag
+from builder.render.groups import Group, grouped
+from builder.render.recipe import recipes
+from builder.spec.model import Source, Stack
 
 # One fixed date for every file made in a build: the earliest a wheel's zip can carry. It is not the lock's
 # epoch, because a new lock must not invalidate the stages whose wheels did not change.
 CLAMP = "@315532800"
-# Raised when a bootstrapped base would come out otherwise from the same files.
-_BASE_RECIPE = 1
-
-
-@cache
-def base_key(base: LockedBase) -> str:
-    """64 hex digits that name a base by everything it is made of."""
-    values = [_BASE_RECIPE, _ingredients(base)] if base.kind == "bootstrap" else [base.digest]
-    return sha256_text(json.dumps(values, sort_keys=True))
-
-
-def _ingredients(base: LockedBase) -> dict[str, Any]:
-    """What a bootstrapped base is made of; fields that came later and have no part in it are left out."""
-    values = asdict(base)
-    del values["blobs"]
-    for deb in values["debs"]:
-        del deb["seen"]
-    return values
-
-
-def base_tag(base: LockedBase) -> str:
-    """The name under which the engine holds the base, e.g. modelstacks/base:debian-0123456789ab."""
-    return f"modelstacks/base:{base.distribution or 'image'}-{base_key(base)[:12]}"
 
 
 def build_key(stack: Stack, lock: StackLock, templates: Path) -> str:
@@ -60,12 +36,17 @@ def mounts(stack: Stack) -> str:
     return json.dumps(rows, sort_keys=True).replace("'", "\\u0027") if rows else ""
 
 
-def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
-    """The Dockerfile of a stack. Raises jinja2.UndefinedError where a template names a value that is not there."""
-    groups = grouped(lock.wheels)
-    layers = [group.name for group in groups]
-    layers += [name for name, there in (("sources", lock.sources), ("weights", lock.weights)) if there]
-    environment = jinja2.Environment(
+def source_file(source: Source, item: Artifact) -> str:
+    """The name of a source's archive in its context; one with edits is an archive of its own."""
+    if not source.edits:
+        return item.filename
+    edits = sha256_text(json.dumps([edit.model_dump() for edit in source.edits]))
+    return f"{item.filename.removesuffix('.tar')}-edited-{edits[:12]}.tar"
+
+
+def environment(templates: Path) -> jinja2.Environment:
+    """Jinja as every Dockerfile is rendered by it: a name that is not there is an error."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -73,20 +54,43 @@ def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - the output is a Dockerfile, its values are held to patterns by spec
     )
-    return environment.get_template("Dockerfile.j2").render(
-        stack=stack,
-        lock=lock,
-        groups=groups,
-        layers=layers,
-        clamp=CLAMP,
-        base_tag=base_tag(lock.base),
-        base_name=lock.base.reference.split("@")[0] or base_tag(lock.base).split(":")[0],
-        base_has_python=any(deb.project == "python3" for deb in lock.base.debs),
-        version=datetime.fromtimestamp(lock.epoch, timezone.utc).strftime("%Y.%m.%d"),
-        library_folders=[f"{stack.site_packages}/{folder}" for folder in stack.libraries],
-        sources=[(source, item.filename) for source, item in zip(stack.sources, lock.sources, strict=True)],
-        weights=[
-            (weight, item.filename, weight.filename) for weight, item in zip(stack.baked, lock.weights, strict=True)
-        ],
-        mounts=mounts(stack),
+
+
+def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
+    """The Dockerfile of a stack.
+
+    Raises jinja2.UndefinedError where a template names a value that is not there, InputError where an
+    extension of the stack has no source in the lock.
+    """
+    groups, compiled = grouped(lock.wheels), recipes(stack, lock)
+    layers = [group.name for group in groups]
+    more = (("sources", lock.sources), ("weights", lock.weights), ("files", stack.files))
+    layers += [name for name, there in more if there]
+    if compiled:
+        groups.append(Group("extensions", ()))
+        layers.append("extensions")
+    return (
+        environment(templates)
+        .get_template("Dockerfile.j2")
+        .render(
+            stack=stack,
+            lock=lock,
+            groups=groups,
+            layers=layers,
+            clamp=CLAMP,
+            base_tag=base_tag(lock.base),
+            base_name=lock.base.reference.split("@")[0] or base_tag(lock.base).split(":")[0],
+            base_has_python=base_has_python(lock),
+            recipes=compiled,
+            entrypoint=json.dumps(stack.entrypoint),
+            version=datetime.fromtimestamp(lock.epoch, timezone.utc).strftime("%Y.%m.%d"),
+            library_folders=[f"{stack.site_packages}/{folder}" for folder in stack.libraries],
+            sources=[
+                (source, source_file(source, item)) for source, item in zip(stack.sources, lock.sources, strict=True)
+            ],
+            weights=[
+                (weight, item.filename, weight.filename) for weight, item in zip(stack.baked, lock.weights, strict=True)
+            ],
+            mounts=mounts(stack),
+        )
     )

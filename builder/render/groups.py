@@ -29,7 +29,8 @@ class Group:
 
 
 def grouped(wheels: Sequence[Artifact]) -> list[Group]:
-    """The groups of a lock's wheels, the largest first and the main one last."""
+    """The groups of a lock's wheels, the largest first and the main one last; an sdist is in none."""
+    wheels = [item for item in wheels if item.kind != "sdist"]
     alone = sorted((item for item in wheels if item.size >= _ALONE), key=lambda item: (-item.size, item.project))
     large = tuple(item for item in wheels if _LARGE <= item.size < _ALONE)
     small = tuple(item for item in wheels if item.size < _LARGE)

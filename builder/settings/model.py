@@ -34,6 +34,7 @@ class Settings:
     tls: "hash-locked" lets a file of locked sha256 and size come over unverified TLS.
     tokens: name of the environment variable with the token, per host. client_certificates: per host.
     A host is `HOST` (port 443) or `HOST:PORT`. cache: folder for what can be made again, None for the user's.
+    built: address of a folder laid out as wheels/built, where compiled wheels may come from; "" for none.
     engine: address (`unix://…`) or name of a docker context, "" for docker's own choice.
     connect_timeout, read_timeout: seconds to wait for a connection, and for the next byte.
     sources: where each value in force was given (file:line, variable, `--set`), or "default".
@@ -51,6 +52,7 @@ class Settings:
     tokens: Mapping[str, str] = field(default_factory=dict)
     client_certificates: Mapping[str, ClientCertificate] = field(default_factory=dict)
     cache: Path | None = None
+    built: str = ""
     engine: str = ""
     connect_timeout: float = 15
     read_timeout: float = 60

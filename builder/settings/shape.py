@@ -111,6 +111,7 @@ class Site(Model):
     ca_bundle: Texts = []
     tls: Literal["verify", "hash-locked"] | None = None
     engine: Text | None = None
+    built: Protected | None = None
     mirrors: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
     archives: Archives = Archives()

@@ -16,6 +16,7 @@ from builder.errors import InputError, InputErrors
 from builder.settings import Settings
 from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
+from builder.spec.files import digest
 from builder.spec.model import NAME_PATTERN, Clash, Family, Stack, StackFile, clashes, merge
 from builder.spec.yamldoc import Document, shown
 
@@ -67,7 +68,7 @@ def load_stack(name: str, settings: Settings) -> Stack:
     stack = _validated(document, StackFile)
     family = load_family(_family_path(stack.family, folder.parent, settings, document))
     _refuse_clashes(document, clashes(stack, family, stack.family))
-    return merge(name, stack, family)
+    return merge(name, stack, family, digest(folder, [one.folder for one in stack.files]))
 
 
 def family_file(name: str, settings: Settings) -> Path:

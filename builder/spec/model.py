@@ -14,24 +14,31 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.spec.text import (
     ENV_PATTERN,
+    FINDING_PATTERN,
     NAME_PATTERN,
     AbsolutePath,
     Capability,
     CheckName,
     Commit,
+    CudaHome,
     CudaVersion,
+    EditText,
     EnvName,
     FileName,
     FilePath,
+    FindingName,
+    Flag,
     GlibcVersion,
     HttpsUrl,
     ImageReference,
     InsidePath,
+    Module,
     Name,
     PackageName,
     PackageRequirement,
     PlainText,
     PythonVersion,
+    Reason,
     Repository,
     Sha256,
     SystemPackage,
@@ -44,12 +51,15 @@ __all__ = [
     "Base",
     "Bootstrap",
     "Clash",
+    "Edit",
+    "Extension",
     "Family",
     "Index",
     "Member",
     "Source",
     "Stack",
     "StackFile",
+    "Toolchain",
     "Weight",
     "clashes",
     "merge",
@@ -132,11 +142,27 @@ class Index(_Frozen):
         return self
 
 
+class Edit(_Frozen):
+    """A change of one place in a source's file: `old` must be there exactly once."""
+
+    file: FilePath = Field(description="below the source's folder")
+    old: EditText
+    new: str = Field(max_length=65536)
+
+
 class Source(_Frozen):
     """A git source at a full commit, put into the image without its history."""
 
     git: HttpsUrl
     commit: Commit
+    into: TargetPath
+    edits: tuple[Edit, ...] = Field(default=(), description="declared changes of its files, each of one place")
+
+
+class OwnFiles(_Frozen):
+    """A folder of files/ beside stack.yaml, put into the image."""
+
+    folder: InsidePath = Field(alias="from", description="below files/")
     into: TargetPath
 
 
@@ -205,6 +231,69 @@ class Weight(_Frozen):
             )
 
 
+class Toolchain(_Frozen):
+    """What compiles: it serves stages of its own and never reaches the image."""
+
+    packages: tuple[PackageRequirement, ...] = Field(
+        default=(), description="Python packages: torch, setuptools, wheel, ninja, nvcc; versions follow the stack's"
+    )
+    system: tuple[SystemPackage, ...] = Field(default=(), description="system packages, such as g++ and ccache")
+    cuda_home: CudaHome | None = Field(
+        default=None, alias="cuda-home", description="the CUDA toolkit: a folder of site-packages, or an absolute path"
+    )
+
+
+class Flags(_Frozen):
+    """Extra flags for the compilers."""
+
+    cxx: tuple[Flag, ...] = ()
+    nvcc: tuple[Flag, ...] = ()
+
+
+class Extension(_Frozen):
+    """A Python package compiled for the stack: from `path` (inside a source), from `git` (a source of its own),
+    or, with neither, from the sdist that the lock has for it (list it in `packages` and `from-source`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"git": ["commit"], "commit": ["git"], "folder": ["git"]},
+            "not": {"required": ["path", "git"]},
+        }
+    )
+
+    name: PackageName = Field(description="the name that its wheel has")
+    path: AbsolutePath | None = Field(default=None, description="the folder of its setup.py, inside a source's `into`")
+    git: HttpsUrl | None = None
+    commit: Commit | None = None
+    folder: InsidePath | None = Field(default=None, description="of its setup.py in the git source")
+    imports: tuple[Module, ...] = Field(default=(), alias="import", description="modules that must import")
+    compiled: tuple[Module, ...] = Field(min_length=1, description="modules that must be shared objects")
+    cuda: bool = Field(default=True, description="false: it holds no code for GPUs, and is not asked for any")
+    install: Literal["wheel", "editable"] = Field(
+        default="wheel", description="editable: the source stays where it is, and a .pth puts it on sys.path"
+    )
+    package_dir: InsidePath = Field(
+        default=".", alias="package-dir", description="editable: the folder of its packages, below `path`"
+    )
+    env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
+    flags: Flags = Field(default_factory=Flags)
+    edits: tuple[Edit, ...] = Field(default=(), description="of its own source; those of `path` belong to the source")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Extension:
+        if self.path and self.git:
+            raise refuse("an extension has at most one of `path` and `git`", "keep one of the two")
+        if bool(self.git) != bool(self.commit):
+            raise refuse("`git` and `commit` belong together", "give both")
+        if self.folder and not self.git:
+            raise refuse("`folder` is of a `git` source", "give `git` and `commit`, or `path` instead")
+        if self.edits and self.path:
+            raise refuse("`edits` of an extension inside a source", "move them to the `edits` of that source")
+        if self.install == "editable" and not self.path:
+            raise refuse("`install: editable` needs `path`", "put the source into the image, or leave `install` out")
+        return self
+
+
 class _Shared(_Frozen):
     """Keys that a family and a stack have in common; a stack's add to its family's."""
 
@@ -219,6 +308,7 @@ class _Shared(_Frozen):
     )
     env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
     smoke: tuple[CheckName, ...] = Field(default=(), description="smoke tests to run, by name")
+    toolchain: Toolchain | None = Field(default=None, description="what compiles the extensions")
 
 
 class Family(_Shared):
@@ -241,10 +331,19 @@ class StackFile(_Shared):
     sources: tuple[Source, ...] = ()
     weights: tuple[Weight, ...] = ()
     paths: tuple[AbsolutePath, ...] = Field(default=(), description="folders put on sys.path")
+    extensions: tuple[Extension, ...] = Field(default=(), description="packages compiled for this stack")
+    accept: dict[FindingName, Reason] = Field(
+        default_factory=dict,
+        description="findings of check to go on in spite of, each with its reason",
+        json_schema_extra=_keys_like(FINDING_PATTERN),
+    )
+    files: tuple[OwnFiles, ...] = Field(default=(), description="folders of files/ put into the image")
+    entrypoint: tuple[PlainText, ...] = Field(default=(), description="the program a container runs, and its arguments")
+    workdir: AbsolutePath | None = Field(default=None, description="the folder a container starts in")
 
 
 class Stack(StackFile):
-    """A stack with its family's values merged in, under its name."""
+    """A stack with its family's values merged in, under its name. files_digest: what its own files are."""
 
     name: Name
     base: Base
@@ -252,6 +351,7 @@ class Stack(StackFile):
     interpreter: AbsolutePath
     cuda: CudaVersion | None
     torch: PlainText | None
+    files_digest: str = ""
 
     @property
     def platform(self) -> str:
@@ -267,6 +367,12 @@ class Stack(StackFile):
     def mounted(self) -> tuple[Weight, ...]:
         """The weights that are never put into an image: who runs it mounts them."""
         return tuple(weight for weight in self.weights if not weight.bake)
+
+    def source_of(self, extension: Extension) -> int:
+        """The place in `sources` of the innermost one that holds an extension's path. Raises ValueError for none."""
+        folders = {place: f"{source.into.rstrip('/')}/" for place, source in enumerate(self.sources)}
+        holding = [place for place, folder in folders.items() if f"{extension.path}/".startswith(folder)]
+        return max(holding, key=lambda place: len(folders[place]))
 
     @property
     def site_packages(self) -> str:
@@ -319,10 +425,43 @@ def clashes(ours: _Shared, theirs: _Shared | None = None, whose: str = "") -> li
                     )
                 )
             claimed.setdefault(project, name)
+    return found + (_extension_clashes(ours) if isinstance(ours, StackFile) else [])
+
+
+def _extension_clashes(stack: StackFile) -> list[Clash]:
+    """Extensions named twice, outside every source, or from an sdist that nothing asks for."""
+    found: list[Clash] = []
+    seen: dict[str, int] = {}
+    wanted = {str(canonicalize_name(name)) for name in stack.from_source}
+    for place, extension in enumerate(stack.extensions):
+        project = str(canonicalize_name(extension.name))
+        if project in seen:
+            problem = f"extension {project} is also extensions[{seen[project]}]"
+            found.append(Clash(("extensions", place, "name"), problem, "keep one of the two"))
+        seen.setdefault(project, place)
+        inside = [f"{extension.path}/".startswith(f"{source.into.rstrip('/')}/") for source in stack.sources]
+        if extension.path and not any(inside):
+            problem = f"{extension.path} is in no source of the stack"
+            found.append(Clash(("extensions", place, "path"), problem, "name a folder below a source's `into`"))
+        if not extension.path and not extension.git and project not in wanted:
+            problem = f"extension {project} has neither `path` nor `git`, and is not in `from-source`"
+            fix = f"give one of them, or list {project} in `packages` and in `from-source` to compile its sdist"
+            found.append(Clash(("extensions", place, "name"), problem, fix))
     return found
 
 
-def merge(name: str, stack: StackFile, family: Family) -> Stack:
+def _joined(one: Toolchain | None, other: Toolchain | None) -> Toolchain | None:
+    """A family's toolchain with what a stack adds to it."""
+    if one is None or other is None:
+        return one or other
+    return Toolchain.model_construct(
+        packages=tuple(dict.fromkeys((*one.packages, *other.packages))),
+        system=tuple(dict.fromkeys((*one.system, *other.system))),
+        cuda_home=other.cuda_home or one.cuda_home,
+    )
+
+
+def merge(name: str, stack: StackFile, family: Family, files_digest: str = "") -> Stack:
     """A stack file and its family as one Stack. Raises Clash, a ValueError, where the two speak of one thing."""
     if found := clashes(stack, family, stack.family):
         raise found[0]
@@ -333,4 +472,5 @@ def merge(name: str, stack: StackFile, family: Family) -> Stack:
         values[key] = {**getattr(family, key), **getattr(stack, key)}
     for key in ("base", "python", "interpreter", "cuda", "torch"):
         values[key] = getattr(family, key)
-    return Stack.model_construct(name=name, **values)
+    values["toolchain"] = _joined(family.toolchain, stack.toolchain)
+    return Stack.model_construct(name=name, files_digest=files_digest, **values)

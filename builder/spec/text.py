@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$"
 ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+FINDING_PATTERN = r"^[a-z0-9_]+(/[A-Za-z0-9._+!%~=@-]+)?$"
 
 
 def refuse(problem: str, fix: str) -> PydanticCustomError:
@@ -201,6 +202,27 @@ InsidePath = Annotated[
         _inside,
     ),
 ]
+CudaHome = Annotated[
+    str,
+    _Text(
+        rf"^(?!([\s\S]*/)?\.\.(/|$))[{_PATH}]+$",
+        "the folder of a CUDA toolkit: below site-packages, or absolute (A-Z a-z 0-9 . _ / + @ -, no '..')",
+        "nvidia/cu13",
+    ),
+]
+Module = Annotated[
+    str,
+    _Text(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$", "the name of a Python module", "simple_knn._C"),
+]
+Flag = Annotated[
+    str, _Text(r"^[A-Za-z0-9._/+=,:-]+$", "a compiler's flag (A-Z a-z 0-9 . _ / + = , : -)", "--expt-relaxed-constexpr")
+]
+EditText = Annotated[
+    str,
+    _Text(
+        r"^[^\x00]{1,65536}$", "a text of at most 65536 characters without NUL", "-std=c++17", fix="write less, as text"
+    ),
+]
 PackageRequirement = Annotated[
     str,
     _Text(r"^[A-Za-z0-9][^@\x00-\x1f]*$", "a requirement (PEP 508) without an address", "numpy==1.26.4", _requirement),
@@ -236,6 +258,14 @@ PackageName = Annotated[
     _Text(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a Python package (without a version)", "numpy"),
 ]
 CheckName = Annotated[str, _Text(r"^[a-z0-9_]+$", "the name of a smoke test (a-z, 0-9 and _)", "onnxruntime_cpu")]
+FindingName = Annotated[
+    str,
+    _Text(FINDING_PATTERN, "the name of a finding (RULE, or RULE/WHAT-IT-IS-ABOUT)", "torch_gpus/12.0"),
+]
+Reason = Annotated[
+    str,
+    _Text(r"^\S[^\x00-\x1f\x7f]{8,}\S$", "a reason (one line of at least 10 characters)", "it only runs on our A100"),
+]
 Capability = Annotated[str, _Text(r"^[0-9]{1,2}\.[0-9](\+PTX)?$", "a compute capability", "8.6+PTX")]
 ImageReference = Annotated[
     str,

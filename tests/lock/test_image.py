@@ -124,7 +124,8 @@ def test_what_is_wrong_with_an_image_is_told(served: Served, tmp_path: Path) -> 
 @pytest.mark.usefixtures("up")
 def test_a_locked_digest_is_kept(served: Served, tmp_path: Path) -> None:
     exact = f"{served.reference}@{served.digest}"
-    found, debs = base.locked(stack_on(exact, tmp_path), site.load())
+    both = base.locked(stack_on(exact, tmp_path), site.load())
+    found, debs = both.base, both.debs
     assert (found.reference, debs) == (f"{served.name}@{served.digest}", ())
 
 
@@ -155,5 +156,5 @@ def test_an_image_is_locked_under_its_own_name_from_a_mirror(served: Served, up:
     stack = stack_on("registry.example/team/debian:12", tmp_path)
     mirrors = (f"{served.address}/absent", f"{served.address}/team")
     settings = Settings(home=tmp_path, stacks=(tmp_path,), images={"registry.example/team": mirrors})
-    locked, _ = base.locked(stack, settings)
+    locked = base.locked(stack, settings).base
     assert locked.reference == f"registry.example/team/debian@{served.digest}"

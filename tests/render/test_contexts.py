@@ -109,11 +109,11 @@ def test_a_file_that_is_not_fetched_is_told_before_anything_is_written(
     assert tree(folder / "contexts") == expected(ready)
 
 
-def test_an_sdist_is_refused(stack: Stack, ready: StackLock, settings: Settings) -> None:
+def test_an_sdist_without_a_toolchain_is_refused(stack: Stack, ready: StackLock, settings: Settings) -> None:
     first, *others = ready.wheels
     with pytest.raises(InputError) as caught:
         render(stack, replace(ready, wheels=(replace(first, kind="sdist"), *others)), settings)
-    assert caught.value.problem == "alpha is locked as an sdist, which cannot be built yet"
+    assert caught.value.problem == "alpha is to be compiled, and everything has no toolchain"
 
 
 def test_uv_is_unpacked_once_even_by_two_stacks_at_once(stack: Stack, ready: StackLock, settings: Settings) -> None:

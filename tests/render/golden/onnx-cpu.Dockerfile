@@ -7,7 +7,7 @@ FROM base AS system
 
 FROM base AS installer
 ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
-    PYTHONHASHSEED=0
+    PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 RUN --mount=from=uv,target=/mnt/uv \
     /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
  && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG

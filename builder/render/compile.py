@@ -1,0 +1,82 @@
+"""The build that compiles one package: a Dockerfile of its own, whose only output is a wheel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from builder.files import held, sha256_text, write_atomic
+from builder.lock.model import StackLock
+from builder.render.base import base_has_python, base_tag
+from builder.render.contexts import require_fetched
+from builder.render.dockerfile import CLAMP, environment
+from builder.render.folders import Rendered, deb_context, keep_only, uv_program, wheel_context
+from builder.render.groups import Group, grouped
+from builder.render.recipe import Recipe
+from builder.render.trees import write_tree
+from builder.settings import Settings
+from builder.spec.model import Flags, Stack
+
+_TOOLCHAIN = "toolchain"
+
+
+def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings) -> Rendered:
+    """Write build/NAME/extensions/PROJECT/Dockerfile and its contexts.
+
+    Raises InputError where a locked file is not fetched or a declared edit does not apply exactly once.
+    """
+    folder = settings.build / stack.name / "extensions" / recipe.project
+    require_fetched(lock, settings)
+    groups = _groups(lock)
+    with held(folder / ".rendering"):
+        write_atomic(folder / "Dockerfile", _dockerfile(stack, lock, recipe, groups, settings.templates))
+        contexts = {"uv": uv_program(lock, settings), "source": folder / "contexts" / "source"}
+        for group in groups:
+            contexts[group.name] = wheel_context(folder, group, settings)
+        if lock.toolchain_debs:
+            contexts["toolchain-debs"] = deb_context(folder, "toolchain-debs", lock.toolchain_debs, settings)
+        if lock.debs and not base_has_python(lock):
+            contexts["debs"] = deb_context(folder, "debs", lock.debs, settings)
+        archive = settings.home / recipe.source.folder / recipe.source.filename
+        tree = contexts["source"] / "source.tar"
+        write_tree(archive, tree, recipe.edits, sdist=recipe.source.kind == "sdist")
+        keep_only(folder, contexts)
+    return Rendered(folder, folder / "Dockerfile", contexts)
+
+
+def _groups(lock: StackLock) -> list[Group]:
+    """The toolchain's wheels: those that stand alone, in layers that the image shares, and one group of the rest."""
+    alone = [one for one in grouped(lock.toolchain) if [one.name] == [f"wheels-{item.project}" for item in one.wheels]]
+    shared = {item for group in alone for item in group.wheels}
+    rest = tuple(item for item in lock.toolchain if item not in shared)
+    return [*alone, Group(_TOOLCHAIN, rest)]
+
+
+def _dockerfile(stack: Stack, lock: StackLock, recipe: Recipe, groups: list[Group], templates: Path) -> str:
+    home = stack.toolchain.cuda_home if stack.toolchain else None
+    extension = recipe.extension
+    variables = dict(extension.env) if extension else {}
+    flags = extension.flags if extension else Flags()
+    # CPPFLAGS alone are added for C and for C++ by every setuptools; CFLAGS and CXXFLAGS replace Python's own in new ones.
+    for name, more in (("CPPFLAGS", flags.cxx), ("NVCC_APPEND_FLAGS", flags.nvcc)):
+        if more:
+            variables[name] = " ".join((*variables.get(name, "").split(), *more))
+    # What shapes an object file and is seen neither in its sources nor on the compiler's command line.
+    shaping = {key: recipe.inputs[key] for key in ("base", "compilers", "env", "flags")}
+    return (
+        environment(templates)
+        .get_template("Compile.j2")
+        .render(
+            stack=stack,
+            lock=lock,
+            recipe=recipe,
+            recipes=(),
+            groups=groups,
+            clamp=CLAMP,
+            base_tag=base_tag(lock.base),
+            base_has_python=base_has_python(lock),
+            cuda_home=home and (home if home.startswith("/") else f"{stack.site_packages}/{home}"),
+            environment=variables,
+            surroundings=sha256_text(json.dumps(shaping, sort_keys=True)),
+        )
+    )

@@ -1,0 +1,106 @@
+"""How each package without a wheel is compiled, and the key under which its wheel is kept. No IO here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from builder.errors import InputError
+from builder.files import sha256_text
+from builder.lock.model import Artifact, StackLock
+from builder.render.base import base_has_python, base_key
+from builder.spec.model import Edit, Extension, Stack
+
+# Raised when the compile stage would give another wheel from the same inputs.
+_RECIPE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One package to compile.
+
+    project: its canonical name. source: the archive it is in. root: where that is unpacked in the compile stage.
+    folder: of its setup.py or pyproject.toml. inputs: all that shapes the wheel, JSON-ready; key: their sha256.
+    extension: what the stack says of it, None for a plain sdist that merely has no wheel.
+    """
+
+    project: str
+    source: Artifact
+    root: str
+    folder: str
+    edits: tuple[Edit, ...]
+    extension: Extension | None
+    inputs: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """64 hex digits: the same key stands for the same wheel."""
+        return sha256_text(json.dumps(self.inputs, sort_keys=True))
+
+    @property
+    def editable(self) -> bool:
+        """Whether its source serves where it is, and only what was compiled is added."""
+        return self.extension is not None and self.extension.install == "editable"
+
+
+def recipes(stack: Stack, lock: StackLock) -> tuple[Recipe, ...]:
+    """The packages that a stack compiles: its extensions, then every other sdist of its lock.
+
+    Raises InputError where the lock has no sdist for an extension, or the stack no toolchain.
+    """
+    sdists = {item.project: item for item in lock.wheels if item.kind == "sdist"}
+    own = iter(lock.extension_sources)
+    found = []
+    for extension in stack.extensions:
+        project = str(canonicalize_name(extension.name))
+        if extension.path:
+            place = stack.source_of(extension)
+            source, root = stack.sources[place], stack.sources[place].into
+            found.append(_recipe(stack, lock, project, lock.sources[place], root, extension, source.edits))
+        elif extension.git:
+            found.append(_recipe(stack, lock, project, next(own), f"/build/{project}", extension, extension.edits))
+        elif project in sdists:
+            item = sdists.pop(project)
+            found.append(_recipe(stack, lock, project, item, f"/build/{project}", extension, extension.edits))
+        else:
+            problem = f"the lock has no sdist of the extension {project}"
+            raise InputError(problem, fix=f"list {project} in `packages` and in `from-source` of {stack.name}")
+    found += [_recipe(stack, lock, name, item, f"/build/{name}", None, ()) for name, item in sdists.items()]
+    if found and stack.toolchain is None:
+        problem = f"{found[0].project} is to be compiled, and {stack.name} has no toolchain"
+        raise InputError(problem, fix="give the family a `toolchain` with setuptools, wheel and a compiler")
+    return tuple(found)
+
+
+def _recipe(
+    stack: Stack,
+    lock: StackLock,
+    project: str,
+    source: Artifact,
+    root: str,
+    extension: Extension | None,
+    edits: tuple[Edit, ...],
+) -> Recipe:
+    folder = (extension.path or f"{root}/{extension.folder or ''}".rstrip("/")) if extension else root
+    compilers = (*lock.toolchain, *lock.toolchain_debs, *(() if base_has_python(lock) else lock.debs))
+    inputs = {
+        "recipe": _RECIPE,
+        "project": project,
+        "source": source.sha256,
+        "root": root,
+        "folder": folder,
+        "edits": [edit.model_dump() for edit in edits],
+        "env": dict(extension.env) if extension else {},
+        "flags": extension.flags.model_dump(mode="json") if extension else {},
+        "gpus": list(stack.gpus),
+        "cuda-home": stack.toolchain.cuda_home if stack.toolchain else None,
+        "python": [stack.python, stack.interpreter],
+        "base": base_key(lock.base),
+        "compilers": sorted(f"{item.project} {item.version} {item.sha256}" for item in compilers),
+    }
+    return Recipe(
+        project=project, source=source, root=root, folder=folder, edits=edits, extension=extension, inputs=inputs
+    )

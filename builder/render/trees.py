@@ -1,0 +1,107 @@
+"""Source trees as plain tar archives: an sdist without its first folder, declared edits made, the same bytes always."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import posixpath
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.errors import InputError
+from builder.files import sync_folder
+from builder.spec.model import Edit
+
+_LARGEST = 16_000_000  # bytes of a file that is edited
+
+
+def write_tree(archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool = False) -> None:
+    """Write the files of an archive as a tar to out, put in place whole.
+
+    sdist: the archive holds one folder, NAME-VERSION, which is left out. Raises InputError for an archive that
+    cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), for
+    a file that an edit names and the archive lacks, and for an edit whose text is not there exactly once.
+    """
+    wanted: dict[str, list[Edit]] = {}
+    for edit in edits:
+        wanted.setdefault(edit.file, []).append(edit)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tree-", dir=out.parent) as folder:
+        aside = Path(folder) / "tree.tar"
+        try:
+            with tarfile.open(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
+                for member in source:
+                    _copy(member, source, target, wanted, sdist=sdist)
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            fix = "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
+            raise InputError("the archive cannot be read", where=str(archive), why=str(error), fix=fix) from None
+        if missing := [name for name, waiting in wanted.items() if waiting]:
+            names = ", ".join(sorted(missing))
+            fix = "correct `file` of the edit: the path below the source's folder"
+            raise InputError(f"an edit is of {names}, which the source does not have", where=archive.name, fix=fix)
+        aside.replace(out)
+    sync_folder(out.parent)
+
+
+def _copy(
+    member: tarfile.TarInfo,
+    source: tarfile.TarFile,
+    target: tarfile.TarFile,
+    wanted: dict[str, list[Edit]],
+    *,
+    sdist: bool,
+) -> None:
+    parts = [part for part in member.name.split("/") if part not in ("", ".")]
+    if why := _unsafe(member, parts, sdist=sdist):
+        raise InputError(f"{member.name[:200]!r} is in the archive", why=why, fix="do not use this archive")
+    if sdist:
+        parts = parts[1:]
+    if not parts:
+        return
+    name = "/".join(parts)
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = member.type, member.linkname
+    entry.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    data = b""
+    if member.isfile():
+        stream = source.extractfile(member)
+        edits = wanted.get(name)
+        if edits is None:
+            entry.size = member.size
+            target.addfile(entry, stream)
+            return
+        if not edits:
+            raise InputError(f"{name}, which is edited, is in the archive twice", fix="do not use this archive")
+        data = _edited(name, stream.read(_LARGEST + 1) if stream else b"", edits)
+        wanted[name] = []
+    entry.size = len(data)
+    target.addfile(entry, io.BytesIO(data))
+
+
+def _unsafe(member: tarfile.TarInfo, parts: Sequence[str], *, sdist: bool) -> str:
+    """Why a member may not be unpacked, "" where it may. A repository may link to anywhere; an sdist may not (PEP 721)."""
+    if ".." in parts or member.name.startswith("/"):
+        return "it climbs out of its folder"
+    if member.issym() and sdist:
+        target = posixpath.normpath(posixpath.join(*parts[1:-1], member.linkname))
+        return "a link that leads out of its folder" if target.startswith(("/", "..")) else ""
+    if member.isfile() or member.isdir() or member.issym():
+        return ""
+    return "a hard link" if member.islnk() else "neither a file, a folder nor a link"
+
+
+def _edited(name: str, data: bytes, edits: Sequence[Edit]) -> bytes:
+    if len(data) > _LARGEST:
+        raise InputError(f"{name} is too large to be edited", fix=f"edit files of at most {_LARGEST} bytes")
+    for edit in edits:
+        old = edit.old.encode()
+        count = data.count(old)
+        if count != 1:
+            shown = next(iter(edit.old.strip().splitlines()), repr(edit.old))[:80]
+            fix = "make `old` longer, so that it is one place" if count else "take the text from that commit's file"
+            raise InputError(f"the edit of {name} applies {count} times, not once", why=f"old: {shown}", fix=fix)
+        data = data.replace(old, edit.new.encode())
+    return data

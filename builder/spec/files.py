@@ -1,0 +1,45 @@
+"""The files of its own that a stack puts into its image: what lies under stacks/NAME/files/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from builder.errors import InputError
+from builder.files import sha256_of, sha256_text
+
+FILES = "files"
+_MOST = 2000
+
+
+def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Each file below the named folders of folder/files: its path below that, sorted, and where it is.
+
+    Left out: hidden files, byte code. Raises InputError for a folder that is not there, a link, or too many files.
+    """
+    root = folder / FILES
+    found = 0
+    for name in dict.fromkeys(names):
+        top = root / name
+        if not top.is_dir():
+            fix = f"make the folder {FILES}/{name} beside stack.yaml, or correct `from`"
+            raise InputError(f"there is no folder {FILES}/{name}", where=str(root), fix=fix)
+        for path in sorted(top.rglob("*")):
+            inside = path.relative_to(root)
+            if any(part.startswith(".") or part == "__pycache__" for part in inside.parts) or path.suffix == ".pyc":
+                continue
+            if path.is_symlink():
+                raise InputError(f"{inside} is a link", where=str(path), fix="put the file itself there")
+            if path.is_file():
+                found += 1
+                if found > _MOST:
+                    fix = "give large data as `weights` and code as `sources`"
+                    raise InputError(f"{FILES}/ holds more than {_MOST} files", where=str(root), fix=fix)
+                yield inside.as_posix(), path
+
+
+def digest(folder: Path, names: Sequence[str]) -> str:
+    """What those files are, as 64 hex digits: names, which may be run, and content; "" for none."""
+    rows = [(name, bool(path.stat().st_mode & 0o100), sha256_of(path)) for name, path in own_files(folder, names)]
+    return sha256_text(json.dumps(rows)) if rows else ""
