@@ -22,10 +22,14 @@ help: ## this list
 	@echo
 	@echo 'STACK=      stacks: one, several by comma, or all (stack, lock, fetch, …: onnx-cpu if not given)'
 	@echo 'GPU=        auto, none or require, for stack and smoke'
+	@echo 'IMAGE=REF, CONTAINER=NAME, HOST=local  smoke: the target; CHECKS=NAME,NAME, PROBE_PYTHON=PATH, OUT=DIR'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
 	@echo 'FROZEN=1    fetch, stack: refuse hashes that are pending instead of recording them'
 	@echo 'OFFLINE=1   ask no network; WHEELS=DIR  the folder our own wheels then come from'
+	@echo 'HOST=1      check: this machine too    FIX=1  doctor: mend what is safe    ONLY=host  doctor: or network'
+	@echo 'CONTAINER=NAME  doctor: look into a running container instead, changing nothing    REPORT=FILE.md  and write it down'
+	@echo 'LOG=FILE  doctor: name the known failures in a log of a build, an install or a run (- for standard input)'
 	@echo 'SAVE_ROOT=FILE  doctor: save the roots that are not trusted, to show to an administrator'
 	@echo 'CA_BUNDLE=  PEM or DER files, or folders, to trust beside the system store'
 	@echo 'TLS=hash-locked  fetch: locked files may come over unverified TLS, held to their sha256 (docs/settings.md)'
@@ -41,8 +45,8 @@ engine: venv ## have a usable Docker Engine and mmdebstrap: install and start th
 list: venv ## the stacks there are, and how far each one is
 	@$(run) list
 
-check: venv ## hold stacks and their locks against the known facts (all, if not given)
-	@$(run) check $(names)
+check: venv ## hold stacks and their locks against the known facts, with HOST=1 this machine too (all, if not given)
+	@$(run) check $(if $(filter command,$(origin HOST)),$(if $(HOST),--host)) $(names)
 
 lock: venv ## resolve stacks and write their locks, every file by hash
 	@$(run) lock $(if $(UPGRADE),--upgrade) $(or $(names),onnx-cpu)
@@ -56,8 +60,11 @@ render: venv ## write build/NAME/Dockerfile and its named contexts
 build: venv ## build images from what was fetched, without a network
 	@$(run) build $(or $(names),onnx-cpu)
 
-smoke: venv ## run the smoke tests inside the built images
-	@$(run) smoke --gpu $(GPU) $(or $(names),onnx-cpu)
+# only from make's command line: some shells export HOST
+given = $(if $(filter command,$(origin $1)),--$2 '$($1)')
+target = $(call given,IMAGE,image) $(call given,CONTAINER,container) $(call given,HOST,host)
+smoke: venv ## run the smoke tests inside the built images, or on IMAGE=, CONTAINER= or HOST=local
+	@$(run) smoke --gpu $(GPU) $(target) $(call given,CHECKS,checks) $(call given,PROBE_PYTHON,python) $(if $(OUT),--out '$(OUT)') $(or $(names),$(if $(strip $(target)),,onnx-cpu))
 
 stack: venv ## everything: lock where needed, fetch, build, smoke
 	@$(run) stack --gpu $(GPU) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
@@ -71,8 +78,8 @@ export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPL
 import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list of parts or folder)
 	@$(run) import $(if $(OVERWRITE_STACKS),--overwrite-stacks) '$(BUNDLE)'
 
-doctor: venv ## say what is wrong with the network, and the settings in force (all stacks, if not given)
-	@$(run) doctor $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(names)
+doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
+	@$(run) doctor $(call given,LOG,log) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only $(ONLY)) $(if $(FIX),--fix) $(offline) $(names)
 
 lint: venv ## ruff and mypy --strict
 	@.venv/bin/ruff check --quiet .

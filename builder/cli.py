@@ -24,6 +24,7 @@ from builder.settings import Settings, load
 from builder.ui import Ui, human_bytes
 
 if TYPE_CHECKING:
+    from builder.doctor import Part
     from builder.smoke import GpuMode
 
 
@@ -111,15 +112,18 @@ def program(context: click.Context, as_json: bool, folders: tuple[Path, ...], gi
 @program.command("list")
 @click.pass_obj
 def list_(run: Run) -> None:
-    """The stacks there are, and how far each one is."""
+    """The stacks there are, how far each one is, and whether it runs on the GPU here."""
     from builder.overview import overview
 
     rows = overview(run.settings)
     run.ui.table(
         "",
-        ["stack", "family", "python", "cuda", "lock", "files", "fetched", "what it is"],
+        ["stack", "family", "python", "cuda", "lock", "files", "fetched", "runs on this GPU", "what it is"],
         [
-            [row.name, row.family, row.python, row.cuda or "-", row.lock, str(row.files), row.fetched, row.summary]
+            [
+                *(row.name, row.family, row.python, row.cuda or "-", row.lock),
+                *(str(row.files), row.fetched, row.gpu, row.summary),
+            ]
             for row in rows
         ],
     )
@@ -128,15 +132,24 @@ def list_(run: Run) -> None:
 
 @program.command()
 @STACKS
+@click.option("--host", is_flag=True, help="Against this machine as well: driver, GPU, engine, disk, memory.")
 @click.pass_obj
-def check(run: Run, stacks: tuple[str, ...]) -> None:
+def check(run: Run, stacks: tuple[str, ...], host: bool) -> None:
     """Hold stacks and locks against known facts."""
+    from builder import service as service_verbs
     from builder.check import check as find
+    from builder.check.host import Here
     from builder.lock import read, require_fresh, store
-    from builder.spec import load_stack, stack_folder
+    from builder.spec import load_service, load_stack, stack_folder
 
+    here = Here.look(run.settings) if host else None
     documents, wrong = {}, 0
     for name in run.names(stacks, default=("all",)):
+        if service := load_service(name, run.settings):
+            findings = service_verbs.check(service, run.settings, host=host)
+            documents[name] = [finding.document() for finding in findings]
+            run.ui.table(name, ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
+            continue
         stack, folder = load_stack(name, run.settings), stack_folder(name, run.settings)
         lock = read(folder) if store.exists(folder) else None
         if lock:
@@ -146,11 +159,16 @@ def check(run: Run, stacks: tuple[str, ...]) -> None:
         documents[name] = [finding.document() for finding in findings]
         run.ui.say(f"{name}: {'no findings' if not findings else f'{len(findings)} findings'}")
         if findings:
-            rows = [[item.level, item.rule, item.problem, item.fix] for item in findings]
-            run.ui.table("", ["level", "rule", "problem", "fix"], rows)
-    run.ui.document({"stacks": documents})
+            run.ui.table("", ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
+        if here:
+            here.judge(stack, lock, run.ui)
+    run.ui.document({"stacks": documents, **(here.document() if here else {})})
     if wrong:
         raise InputError(f"{wrong} findings are errors", fix="do what the table says, then check again")
+    if here and here.wrong:
+        raise SurroundingsError(
+            f"{here.wrong} findings are errors of this machine", fix="do what the tables say, then check again"
+        )
 
 
 @program.command()
@@ -159,13 +177,17 @@ def check(run: Run, stacks: tuple[str, ...]) -> None:
 @click.pass_obj
 def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
     """Resolve and lock every file by hash."""
+    from builder import service as service_verbs
     from builder.check import check as find
     from builder.lock import resolve
-    from builder.spec import load_stack, stack_folder
+    from builder.spec import load_service, load_stack, stack_folder
     from builder.stack import refuse_errors
 
     documents = []
     for name in run.names(stacks):
+        if service := load_service(name, run.settings):
+            documents.append(service_verbs.lock(service, run.settings, run.ui, upgrade=upgrade))
+            continue
         stack = load_stack(name, run.settings)
         refuse_errors(find(stack, None), run.ui)
         done = resolve.lock(stack, stack_folder(name, run.settings), run.settings, run.ui, upgrade=upgrade)
@@ -184,13 +206,19 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
 @click.pass_obj
 def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen: bool) -> None:
     """Bring every locked file here, verified; record hashes that are pending."""
+    from builder import service as service_verbs
     from builder.fetch import fetch as bring
     from builder.fetch.pending import settle
-    from builder.spec import stack_folder
+    from builder.spec import load_service, stack_folder
     from builder.stack import locked
 
     documents = {}
     for name in run.names(stacks):
+        if service := load_service(name, run.settings):
+            done = service_verbs.fetch(service, run.settings, run.ui, verify=verify, offline=offline)
+            documents[name] = done.document()
+            run.ui.say(f"{name}: {len(done.fetched)} files fetched, {done.kept} were there")
+            continue
         _, found = locked(name, run.settings)
         found = settle(found, stack_folder(name, run.settings), run.settings, run.ui, frozen=frozen or offline)
         done = bring(found.artifacts(), found.indexes, run.settings, run.ui, verify=verify, offline=offline)
@@ -204,11 +232,18 @@ def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen
 @click.pass_obj
 def render(run: Run, stacks: tuple[str, ...]) -> None:
     """Write build/NAME/Dockerfile and its named contexts."""
+    from builder import service as service_verbs
     from builder.render import render as write
+    from builder.spec import load_service
     from builder.stack import locked
 
     documents = {}
     for name in run.names(stacks):
+        if service := load_service(name, run.settings):
+            written = service_verbs.render(service, run.settings)
+            documents[name] = written.document()
+            run.ui.say(f"{name}: {written.compose}")
+            continue
         rendered = write(*locked(name, run.settings), run.settings)
         documents[name] = rendered.document()
         run.ui.say(f"{name}: {rendered.dockerfile}")
@@ -220,14 +255,24 @@ def render(run: Run, stacks: tuple[str, ...]) -> None:
 @click.pass_obj
 def build(run: Run, stacks: tuple[str, ...]) -> None:
     """Build images without a network."""
+    from builder import service as service_verbs
     from builder.build import build as make
+    from builder.build import compile_all
     from builder.engine.client import Engine
+    from builder.spec import load_service, stack_folder
     from builder.stack import locked
 
     documents = []
     engine = Engine.connect()
     for name in run.names(stacks):
-        built = make(*locked(name, run.settings), run.settings, engine, run.ui)
+        if service := load_service(name, run.settings):
+            built = service_verbs.build(service, run.settings, engine, run.ui)
+            documents.append(built.document())
+            run.ui.say(f"{name}: {'loaded' if built.built else 'unchanged'} {built.tag} {built.id}")
+            continue
+        found, lock = locked(name, run.settings)
+        lock = compile_all(found, lock, stack_folder(name, run.settings), run.settings, engine, run.ui)
+        built = make(found, lock, run.settings, engine, run.ui)
         documents.append(built.document())
         run.ui.say(f"{name}: {'built' if built.built else 'unchanged'} {built.tag} {built.id}")
     run.ui.document({"images": documents})
@@ -236,23 +281,50 @@ def build(run: Run, stacks: tuple[str, ...]) -> None:
 @program.command()
 @STACKS
 @GPU
+@click.option("--image", default="", metavar="REF", help="Any image in the engine, in place of the stack's own.")
+@click.option("--container", default="", metavar="NAME", help="A running container; nothing in it is changed.")
+@click.option("--host", default="", metavar="local", help="This machine itself, without a container.")
+@click.option("--checks", multiple=True, metavar="NAME,NAME", help="These smoke tests, in place of the stack's.")
+@click.option("--python", default="", metavar="PATH", help="The target's interpreter (python3 without a stack).")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The folder of the report.")
 @click.pass_obj
-def smoke(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
-    """Run smoke tests inside the built images."""
-    from builder.engine.client import Engine
-    from builder.smoke import smoke as prove
-    from builder.stack import locked
+def smoke(
+    run: Run,
+    stacks: tuple[str, ...],
+    gpu: GpuMode,
+    image: str,
+    container: str,
+    host: str,
+    checks: tuple[str, ...],
+    python: str,
+    out: Path | None,
+) -> None:
+    """Run smoke tests inside the built images, or on another target.
 
-    documents, failed = [], 0
-    engine = Engine.connect()
-    for name in run.names(stacks):
-        report = prove(*locked(name, run.settings), f"modelstacks/{name}:latest", run.settings, run.ui, engine, gpu=gpu)
-        report.table(run.ui)
-        documents.append(report.document())
-        failed += not report.green
-    run.ui.document({"reports": documents})
-    if failed:
-        raise JobError("smoke tests failed", fix="see the tables above; build/NAME/smoke/ has the reports")
+    A target is held against the one stack that is named, or put to --checks alone.
+    """
+    from builder import service as service_verbs
+    from builder.engine.client import Engine
+    from builder.smoke import prove
+    from builder.smoke.asked import Asked, runs
+    from builder.spec import load_service
+
+    elsewhere = image or container or host or checks
+    names, reports = run.names(stacks) if stacks or not (image or container or host) else [], []
+    services = [] if elsewhere else [one for name in names if (one := load_service(name, run.settings))]
+    for service in services:
+        reports.append(service_verbs.smoke(service, run.settings, Engine.connect(), gpu=gpu))
+        reports[-1].table(run.ui)
+    names = [name for name in names if name not in {one.name for one in services}]
+    asked = Asked(stacks=names, image=image, container=container, host=host, checks=checks, python=python, out=out)
+    for target, subject, folder in runs(asked, run.settings, Engine.connect) if names or not services else ():
+        reports.append(prove(target, subject, folder, run.ui, gpu=gpu))
+        reports[-1].table(run.ui)
+    run.ui.document({"reports": [report.document() for report in reports]})
+    red = [report for report in reports if not report.green]
+    if red:
+        problem = "smoke tests failed" if any(report.failed for report in red) else "every smoke test was skipped"
+        raise JobError(problem, where=", ".join(str(report.junit) for report in red), fix="see the tables above")
 
 
 @program.command()
@@ -263,10 +335,15 @@ def smoke(run: Run, stacks: tuple[str, ...], gpu: GpuMode) -> None:
 @click.pass_obj
 def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen: bool) -> None:
     """Everything: lock where needed, fetch, build, smoke."""
+    from builder import service as service_verbs
+    from builder.spec import load_service
     from builder.stack import make
 
     documents = []
     for name in run.names(stacks, default=("onnx-cpu",)):
+        if service := load_service(name, run.settings):
+            documents.append(service_verbs.make(service, run.settings, run.ui, gpu=gpu, offline=offline).document())
+            continue
         documents.append(make(name, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document())
     run.ui.document({"stacks": documents})
 
@@ -357,17 +434,73 @@ def engine(run: Run) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A new file for the roots that are presented and not trusted, to show to your administrator.",
 )
+@click.option("--only", type=click.Choice(["host", "network"]), help="One part; the host part asks no network.")
+@click.option("--fix", is_flag=True, help="Do first what is safe to do on this machine, and say so.")
+@click.option("--container", default="", metavar="NAME", help="Look into a running container, whoever built it.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="With --container: write a Markdown report too."
+)
+@click.option("--log", default="", metavar="FILE", help="A log of a build, an install or a run; - for standard input.")
+@OFFLINE
 @click.pass_obj
-def doctor(run: Run, stacks: tuple[str, ...], save_root: Path | None) -> None:
-    """Say what is wrong with the network, and the settings in force."""
+def doctor(
+    run: Run,
+    stacks: tuple[str, ...],
+    save_root: Path | None,
+    only: Part | None,
+    fix: bool,
+    container: str,
+    report: Path | None,
+    log: str,
+    offline: bool,
+) -> None:
+    """Say what is wrong with this machine and the network, and the settings in force; or with a container or a log.
+
+    A container is only looked at: nothing in it is changed. With --log the exit code is 0, whatever is recognised.
+    """
+    if log:
+        return _doctor_log(run, log, alone=not (stacks or save_root or only or fix or container or report))
+    if container or report:
+        alone = not (stacks or save_root or only or fix)
+        return _doctor_container(run, container if alone else "", report)
+    from builder.doctor import PARTS
     from builder.doctor import doctor as examine
 
-    report = examine(run.names(stacks, default=("all",)), run.settings, run.ui, save_root=save_root)
-    report.show(run.ui)
-    run.ui.document(report.document())
-    if report.bad:
-        count = f"{len(report.bad)} check{' is' if len(report.bad) == 1 else 's are'} bad"
+    parts = [part for part in PARTS if only in (None, part) and not (offline and part == "network")]
+    names = run.names(stacks, default=("all",))
+    found = examine(names, run.settings, run.ui, parts=parts, fix=fix, save_root=save_root)
+    found.show(run.ui)
+    run.ui.document(found.document())
+    if found.bad:
+        count = f"{len(found.bad)} check{' is' if len(found.bad) == 1 else 's are'} bad"
         raise SurroundingsError(count, fix="do what is said above, then ask again")
+    return None
+
+
+def _doctor_log(run: Run, name: str, *, alone: bool) -> None:
+    from builder.doctor.log import examine_log
+
+    if not alone:
+        raise InputError("--log goes alone", fix="doctor --log FILE")
+    found = examine_log(name, run.ui)
+    found.show(run.ui)
+    run.ui.document(found.document())
+
+
+def _doctor_container(run: Run, name: str, report: Path | None) -> None:
+    from builder.doctor.container import doctor_container
+
+    if not name:
+        raise InputError("--container goes with --report alone", fix="doctor --container NAME [--report FILE.md]")
+    found = doctor_container(name, run.ui)
+    found.show(run.ui)
+    if report:
+        found.write(report)
+    run.ui.document(found.document())
+    if found.errors:
+        one = len(found.errors) == 1
+        problem = f"{len(found.errors)} thing{' does' if one else 's do'} not work in the container {name}"
+        raise JobError(problem, fix=found.errors[0].fix)
 
 
 @program.command()

@@ -1,20 +1,29 @@
-"""The verb list: every stack and how far it is."""
+"""The verb list: every stack, how far it is, and whether it runs on the GPU here."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from builder.check.host import case_of
+from builder.check.host_gpu import runs
 from builder.errors import InputError
+from builder.host import nvidia
+from builder.host.system import is_wsl, kernel
 from builder.lock import inputs_digest, read, store
+from builder.lock import service as service_locks
 from builder.lock.model import StackLock
+from builder.lock.service import ServiceLock
 from builder.settings import Settings
-from builder.spec import load_stack, stack_names
+from builder.spec import load_service, load_stack, stack_names
+from builder.spec.service import Service
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stack. lock: fresh, stale, none or damaged. fetched: "n of m" files by name and size."""
+    """One stack. lock: fresh, stale, none or damaged. fetched: "n of m" files by name and size. gpu: "yes" where it
+    runs on the GPU of this machine, "needs none", or why not."""
 
     name: str
     family: str
@@ -23,6 +32,7 @@ class Row:
     lock: str
     files: int
     fetched: str
+    gpu: str
     summary: str
 
     def document(self) -> dict[str, Any]:
@@ -32,8 +42,12 @@ class Row:
 
 def overview(settings: Settings) -> list[Row]:
     """A row per stack, by name. Raises InputError where a stack file is wrong."""
+    driver, wsl = nvidia.look(), is_wsl(kernel())
     rows = []
     for name, folder in sorted(stack_names(settings).items()):
+        if service := load_service(name, settings):
+            rows.append(_service(service, folder, settings))
+            continue
         stack = load_stack(name, settings)
         state, lock = "none", None
         if store.exists(folder):
@@ -52,13 +66,35 @@ def overview(settings: Settings) -> list[Row]:
                 lock=state,
                 files=len(files),
                 fetched=f"{_there(lock, settings)} of {len(files)}" if lock else "-",
+                gpu=runs(case_of(stack, lock), driver, wsl=wsl),
                 summary=stack.summary,
             )
         )
     return rows
 
 
-def _there(lock: StackLock, settings: Settings) -> int:
+def _service(service: Service, folder: Path, settings: Settings) -> Row:
+    state, lock = "none", None
+    if store.exists(folder):
+        try:
+            lock = service_locks.read(folder)
+            state = "fresh" if lock.inputs == service_locks.inputs_digest(service) else "stale"
+        except InputError:
+            state = "damaged"
+    return Row(
+        name=service.name,
+        family="service",
+        python="-",
+        cuda=None,
+        lock=state,
+        files=len(lock.blobs) if lock else 0,
+        fetched=f"{_there(lock, settings)} of {len(lock.blobs)}" if lock else "-",
+        gpu="see its page" if service.gpu else "needs none",
+        summary=service.summary,
+    )
+
+
+def _there(lock: StackLock | ServiceLock, settings: Settings) -> int:
     found = 0
     for item in lock.artifacts():
         path = settings.home / item.folder / item.filename

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from builder.engine.client import Engine
 from builder.errors import JobError, ModelstacksError, SurroundingsError
+from builder.failures import recognise_file
 from builder.render import Rendered
 from builder.ui import Ui
 
@@ -19,7 +20,7 @@ _WIDTH = 110  # characters of a step's command that are shown; the log has all o
 _ENGINE_GONE = re.compile(
     r"Cannot connect to the Docker daemon|error reading from server|connection refused|: EOF$|closing"
 )
-_NO_SPACE = re.compile(r"no space left on device", re.I)
+NO_SPACE = re.compile(r"no space left on device", re.I)
 
 
 def run(
@@ -95,7 +96,7 @@ def _watch(command: list[str], rendered: Rendered, ui: Ui, epoch: int) -> None:
             child.terminate()
             raise
     if child.returncode != 0:
-        raise _failure("\n".join(last), log)
+        raise _recognised(_failure("\n".join(last), log), log)
 
 
 class _Steps:
@@ -124,12 +125,26 @@ class _Steps:
         return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
+def _recognised(error: ModelstacksError, log: Path) -> ModelstacksError:
+    """The error of a failed step with cause and fix of the first known failure in the whole log."""
+    first = next((one for one in recognise_file(log).matches if one.failure.level == "error"), None)
+    if first and isinstance(error, JobError):
+        error.why += f"\nknown failure {first.failure.id}: {first.cause}"
+        error.fix = f"{first.fix}; `make doctor LOG={log}` says more"
+    return error
+
+
+def disk_full(log: Path, why: str) -> SurroundingsError:
+    """The engine has no room left."""
+    fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
+    return SurroundingsError("the engine's disk is full", where=str(log), why=why, fix=fix)
+
+
 def _failure(said: str, log: Path) -> ModelstacksError:
     reason = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR:")), said[-300:])
     step = re.search(r"^------\n > (\[[^\]]+\])[^\n]*\n(.*?)\n------$", said, re.M | re.S)
-    if _NO_SPACE.search(said):
-        fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
-        return SurroundingsError("the engine's disk is full", where=str(log), why=reason, fix=fix)
+    if NO_SPACE.search(said):
+        return disk_full(log, reason)
     if _ENGINE_GONE.search(reason):
         fix = "start it again (`make engine`), then run the same command: finished stages are kept"
         return SurroundingsError("the engine went away during the build", where=str(log), why=reason, fix=fix)

@@ -7,7 +7,6 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from builder.build import base, buildx
 from builder.build.build import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError
+from builder.failures import recognise_file
 from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
@@ -30,8 +30,10 @@ from builder.ui import Ui, human_bytes
 RECORD = "built.json"
 # Two jobs of gsplat 1.5.3 with nvcc 13.0 took 2.5 GB together (measured); twice that for what is larger.
 _BYTES_PER_JOB = 2_500_000_000
-_FIRST_ERROR = re.compile(
-    r"(?:^|\s)(?:\S+:\d+(?::\d+)?: |\S+\(\d+\): )?(?:fatal )?error(?: #\d+)?[: ]|nvcc fatal", re.I
+# What a compiler says of a place in a file (g++, clang, nvcc), and what others say, a linker and Python among them.
+_PLACED = re.compile(r"^(?:\S+?:\d+(?::\d+)?: |\S+?\(\d+\): )(?:\w+ )?error(?: #\S+)?: ")
+_OTHER = re.compile(
+    r"^nvcc (?:fatal|error) |\bundefined reference to |\bcannot find -l|^\w+Error: |^(?:\S+: )?(?:\w+ )?error: "
 )
 
 
@@ -49,11 +51,12 @@ def compile_all(
     """Have the wheel of everything that a stack compiles; returns the lock with each recorded.
 
     folder: the stack's, whose stack.lock is written where a wheel is recorded. frozen: refuse to record.
-    offline: ask no mirror. Does nothing where the image is there already. Raises InputError when frozen, and
+    offline: ask no mirror. Does nothing where image and wheels are there already. Raises InputError when frozen, and
     JobError with the compiler's first error, or where what is compiled is not what the lock holds.
     """
     wanted = recipes(stack, lock)
-    if not wanted or is_current(stack, lock, settings, engine):
+    there = all((settings.home / item.folder / item.filename).is_file() for item in lock.built)
+    if not wanted or (there and is_current(stack, lock, settings, engine)):
         return lock
     with held(settings.build / stack.name / ".compiling"):
         lock = read(folder)
@@ -198,20 +201,27 @@ def _the_wheel(folder: Path, recipe: Recipe) -> Path:
 
 
 def _explained(error: JobError, recipe: Recipe, log: Path) -> ModelstacksError:
-    """The failure of a compile, by the compiler's own first error."""
-    first = next(_errors(log), "")
+    """The failure of a compile, by the compiler's own first error and the likely cause of what the log shows."""
+    first = _first_error(log)
     if not first:
         return error
     fix = "see the whole log; `edits`, `flags` and `env` of the extension change how it is compiled"
+    if known := next((one for one in recognise_file(log).matches if one.failure.level == "error"), None):
+        first, fix = f"{first}; likely cause: {known.cause}", known.fix
     return JobError(f"{recipe.project} does not compile", where=str(log), why=first, fix=fix)
 
 
-def _errors(log: Path) -> Iterator[str]:
+def _first_error(log: Path) -> str:
+    """The first line that names a place in a file and an error, else the first other error, else ""."""
+    other = ""
     with log.open(errors="replace") as lines:
-        for line in lines:
+        while line := lines.readline(1 << 16):
             text = re.sub(r"^#\d+ (\d+\.\d+ )?", "", line[:2000]).strip()
-            if _FIRST_ERROR.search(text) and not text.startswith(("ERROR", "error: command")):
-                yield text[:500]
+            if _PLACED.search(text):
+                return text[:500]
+            if not other and _OTHER.search(text) and not text.startswith("error: command"):
+                other = text[:500]
+    return other
 
 
 def _differs(recipe: Recipe, locked: Artifact, item: Artifact, settings: Settings) -> JobError:

@@ -17,17 +17,19 @@ from builder.bundle.manifest import PROGRAM, Member
 from builder.errors import InputError, JobError
 from builder.files import sha256_of
 from builder.lock import StackLock, read, require_fresh, store
+from builder.lock.service import ServiceLock, locked
 from builder.render import recipes
 from builder.settings import Settings
-from builder.spec import load_stack, stack_folder
+from builder.spec import load_service, load_stack, stack_folder
 from builder.spec.files import FILES, own_files
 from builder.spec.load import FAMILIES, STACK_FILE, family_file
+from builder.spec.service import Service
 
 # All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
 _FOLDERS = ("builder", "docs", "templates", "tools")
 _FILES = (
     "LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.lock",
-    "stacks/schema.json", "stacks/families/schema.json", "wheels/README.md",
+    "stacks/schema.json", "stacks/service.schema.json", "stacks/families/schema.json", "wheels/README.md",
 )  # fmt: skip
 OWN_WHEELS = "assets/own-wheels"
 
@@ -78,8 +80,13 @@ def _hidden(part: str) -> bool:
     return part.startswith(".") or part == "__pycache__" or part.endswith(("~", ".pyc"))
 
 
-def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock]:
-    """A stack's files, its family's and all that its lock names. Raises InputError where there is no fresh lock."""
+def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock | ServiceLock]:
+    """A stack's files, its family's and all that its lock names; of a service its own and the blobs of its image.
+
+    Raises InputError where there is no fresh lock.
+    """
+    if service := load_service(name, settings):
+        return _service_items(service, settings)
     stack, folder = load_stack(name, settings), stack_folder(name, settings)
     lock = read(folder)
     require_fresh(stack, lock, folder)
@@ -96,6 +103,19 @@ def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock]:
         if not item.sha256:
             fix = f"run `make fetch STACK={name}`, which records it"
             raise InputError(f"the hash of {item.filename} is not known yet", where=str(folder), fix=fix)
+        member = Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256)
+        items.append(Item(member=member, path=settings.home / item.folder / item.filename))
+    return items, lock
+
+
+def _service_items(service: Service, settings: Settings) -> tuple[list[Item], ServiceLock]:
+    folder = stack_folder(service.name, settings)
+    lock = locked(service, folder)
+    items = [
+        text_item(f"stacks/{service.name}/{part}", (folder / part).read_bytes())
+        for part in (STACK_FILE, store.STACK_LOCK)
+    ]
+    for item in lock.carried():
         member = Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256)
         items.append(Item(member=member, path=settings.home / item.folder / item.filename))
     return items, lock

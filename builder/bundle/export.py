@@ -19,6 +19,7 @@ from builder.bundle.parts import BUNDLE, LIST, Sink, source
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, sync_folder
 from builder.settings import Settings
+from builder.spec import load_service
 from builder.ui import Transfer, Ui, human_bytes
 
 
@@ -102,9 +103,12 @@ def _manifest_of(bundle: Path) -> Manifest:
 
 def _items(stacks: Sequence[str], settings: Settings, ui: Ui, *, python: str, offline: bool) -> dict[str, Item]:
     found = [item for name in stacks for item in content.stack_items(name, settings)[0]]
+    for service in filter(None, (load_service(name, settings) for name in stacks)):
+        ui.warn(f"{service.name} is someone else's image, for sites that may have it: {service.licence}")
     for item in found:
         if item.path is not None and not item.path.is_file():
-            fix = f"run `make fetch STACK={','.join(stacks)}`"
+            verb = "build" if item.member.name.startswith("wheels/built/") else "fetch"
+            fix = f"run `make {verb} STACK={','.join(stacks)}`"
             raise JobError(f"{item.path.name} is in the lock but not fetched", where=str(item.path), fix=fix)
     found += content.program(settings)
     wheels = own_wheels(python, settings, ui, offline=offline)

@@ -17,7 +17,7 @@ from builder.bundle.manifest import Member
 from builder.bundle.parts import source
 from builder.errors import InputError, ModelstacksError, SurroundingsError
 from builder.files import held, sha256_of, sync_folder
-from builder.lock import read
+from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
 from builder.spec.load import FAMILIES
@@ -183,7 +183,7 @@ class _Import:
         """The bundle's locks name every file to be placed, and the bundle or an earlier one has all they name."""
         named: set[Member] = set()
         for name in self.manifest.stacks:
-            lock = read(self._staged(Member(name=f"stacks/{name}/stack.lock", size=0, sha256="")).parent)
+            lock = read_any(self._staged(Member(name=f"stacks/{name}/stack.lock", size=0, sha256="")).parent)
             for item in lock.carried():
                 named.add(Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256))
         there = {item for item in (*self.manifest.members, *self.manifest.earlier) if item.placed}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-State = Literal["good", "bad", "unknown"]
+State = Literal["good", "bad", "unknown", "note"]
 Kind = Literal["index", "page", "files", "archive", "git", "weights", "registry", "tokens"]
 _PORTS = {"https": 443, "http": 80}
 
@@ -17,8 +17,9 @@ _PORTS = {"https": 443, "http": 80}
 class Diagnosis:
     """One thing a check found.
 
-    check: the check's name. subject: what it looked at (a host). state: "unknown" where it could not look.
-    message: what is so. fix: the one thing to do, "" where there is nothing to do. figures: JSON-ready details.
+    check: the check's name. subject: what it looked at (a host). state: "unknown" where it could not look, "note" for
+    what is worth knowing and not bad by itself. message: what is so. fix: the one thing to do, "" where there is
+    nothing to do. figures: JSON-ready details.
     """
 
     check: str

@@ -19,7 +19,7 @@ from builder.net.index import default_index, find_links, links, uv_default
 from builder.net.registry import split
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec import load_stack, stack_folder
+from builder.spec import load_service, load_stack, stack_folder
 from builder.spec.model import Stack
 
 _HUB = "registry-1.docker.io"  # where images named docker.io/… are served
@@ -33,6 +33,10 @@ def needs(names: Iterable[str], settings: Settings) -> tuple[list[Need], list[Di
     found: dict[str, Need | Diagnosis] = {}
     for name in names:
         folder = stack_folder(name, settings)
+        if service := load_service(name, settings):
+            for need in registries(service.image, settings):
+                found.setdefault(need.url, need)
+            continue
         try:
             lock = read(folder) if store.exists(folder) else None
         except InputError:

@@ -1,4 +1,4 @@
-"""What a doctor's run found: one table, what to do, one document; and the roots to show to an administrator."""
+"""What a doctor's run found: its tables, what to do, one document; and the roots to show to an administrator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.doctor.fix import Done
 from builder.doctor.in_force import Setting
 from builder.doctor.model import Diagnosis
 from builder.errors import InputError
@@ -21,12 +22,28 @@ _ROOTS_NOTE = (
 
 
 @dataclass(frozen=True)
+class Section:
+    """One table. title: as it is shown. subject: the head of the column of subjects, "" to leave it out."""
+
+    title: str
+    subject: str
+    diagnoses: Sequence[Diagnosis]
+
+
+@dataclass(frozen=True)
 class Report:
-    """settings: those in force. diagnoses: in the order of the table. saved: the file of saved roots, if any."""
+    """settings: those in force. sections: in their order. saved: the file of saved roots, if any. fixed: what was
+    tried to be mended."""
 
     settings: Sequence[Setting]
-    diagnoses: Sequence[Diagnosis]
+    sections: Sequence[Section]
     saved: Path | None = None
+    fixed: Sequence[Done] = ()
+
+    @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """Those of all sections."""
+        return [one for section in self.sections for one in section.diagnoses]
 
     @property
     def bad(self) -> list[Diagnosis]:
@@ -37,28 +54,45 @@ class Report:
         """For --json."""
         return {
             "settings": [one.document() for one in self.settings],
-            "diagnoses": [one.document() for one in self.diagnoses],
+            "diagnoses": [
+                {**one.document(), "section": part.title} for part in self.sections for one in part.diagnoses
+            ],
+            "fixed": [one.document() for one in self.fixed],
             "saved": str(self.saved) if self.saved else None,
         }
 
     def show(self, ui: Ui) -> None:
-        """The settings, one table of all checks, and each thing to do once."""
+        """The settings, a table for each section, and each thing to do once: first what is bad, then what helps."""
         ui.table("settings in force", ["setting", "value", "from"], [[*vars(one).values()] for one in self.settings])
-        rows = []
-        for one, before in zip(self.diagnoses, [None, *self.diagnoses], strict=False):
-            subject = "" if before and before.subject == one.subject else one.subject
-            seconds = one.figures.get("seconds")
-            rows.append([subject, one.check, one.state, one.message, "" if seconds is None else f"{seconds:.1f}"])
-        ui.table("network", ["host", "check", "state", "what is so", "s"], rows)
+        for section in self.sections:
+            _table(section, ui)
         if self.saved:
             ui.say(f"saved to {self.saved}; {_ROOTS_NOTE}")
-        todo: dict[str, list[str]] = {}
-        for one in self.bad:
-            todo.setdefault(one.fix, []).append(one.subject)
-        for fix, subjects in todo.items():
-            ui.say(f"to do ({', '.join(dict.fromkeys(subjects))}): {fix}")
-        if not todo:
+        _to_do(ui, "to do", self.bad)
+        _to_do(ui, "worth doing", [one for one in self.diagnoses if one.state == "note" and one.fix])
+        if not self.bad:
             ui.say("nothing to do")
+
+
+def _table(section: Section, ui: Ui) -> None:
+    timed = any("seconds" in one.figures for one in section.diagnoses)
+    rows = []
+    for one, before in zip(section.diagnoses, [None, *section.diagnoses], strict=False):
+        subject = "" if before and before.subject == one.subject else one.subject
+        seconds = one.figures.get("seconds")
+        spent = ["" if seconds is None else f"{seconds:.1f}"] if timed else []
+        rows.append([*([subject] if section.subject else []), one.check, one.state, one.message, *spent])
+    first = [section.subject] if section.subject else []
+    ui.table(section.title, [*first, "check", "state", "what is so", *(["s"] if timed else [])], rows)
+
+
+def _to_do(ui: Ui, word: str, diagnoses: Sequence[Diagnosis]) -> None:
+    """Each fix once, with all that it is for."""
+    todo: dict[str, list[str]] = {}
+    for one in diagnoses:
+        todo.setdefault(one.fix, []).append(one.subject)
+    for fix, subjects in todo.items():
+        ui.say(f"{word} ({', '.join(dict.fromkeys(subjects))}): {fix}")
 
 
 def refuse_existing(path: Path) -> None:

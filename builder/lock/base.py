@@ -73,7 +73,7 @@ def _image(stack: Stack, reference: str, settings: Settings) -> System:
     engine = Engine.connect()
     pulled, digest = _pulled_first(engine, settings.image_mirrors(reference))
     name = _untagged(reference)
-    blobs = _blobs(name, digest, settings)
+    blobs = registry_blobs(name, digest, settings)
     base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest, blobs=blobs)
     with _copied_out(engine, pulled) as folder:
         status = (folder / "status").read_text(errors="replace")
@@ -88,7 +88,7 @@ def _image(stack: Stack, reference: str, settings: Settings) -> System:
     return System(base, system, compilers)
 
 
-def _blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact, ...]:
+def registry_blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact, ...]:
     """The manifest, configuration and layers of an image for linux/amd64, from the first mirror that has it."""
     with Session(settings) as session:
         *others, last = settings.image_mirrors(name)

@@ -54,10 +54,11 @@ def toolchain(
     """
     if stack.toolchain is None or not stack.toolchain.packages:
         return ()
-    sdists = {item.project for item in wheels if item.kind == "sdist"}
-    if found := [one for one in stack.toolchain.packages if canonicalize_name(Requirement(one).name) in sdists]:
-        raise InputError(f"{found[0]} is to compile and to be compiled", fix="take it out of the toolchain's packages")
-    return _resolve(stack, stack.toolchain.packages, settings, session, (*wheels, *keep), wheels)
+    found = _resolve(stack, stack.toolchain.packages, settings, session, (*wheels, *keep), wheels)
+    if sdist := next((item.project for item in found if item.kind == "sdist"), ""):
+        fix = "take it, or what needs it, out of the toolchain's packages"
+        raise InputError(f"{sdist} is to compile and to be compiled", fix=fix)
+    return found
 
 
 def _resolve(

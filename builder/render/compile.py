@@ -29,7 +29,7 @@ def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Setti
     require_fetched(lock, settings)
     groups = _groups(lock)
     with held(folder / ".rendering"):
-        write_atomic(folder / "Dockerfile", _dockerfile(stack, lock, recipe, groups, settings.templates))
+        write_atomic(folder / "Dockerfile", recipe_dockerfile(stack, lock, recipe, settings.templates))
         contexts = {"uv": uv_program(lock, settings), "source": folder / "contexts" / "source"}
         for group in groups:
             contexts[group.name] = wheel_context(folder, group, settings)
@@ -52,12 +52,13 @@ def _groups(lock: StackLock) -> list[Group]:
     return [*alone, Group(_TOOLCHAIN, rest)]
 
 
-def _dockerfile(stack: Stack, lock: StackLock, recipe: Recipe, groups: list[Group], templates: Path) -> str:
+def recipe_dockerfile(stack: Stack, lock: StackLock, recipe: Recipe, templates: Path) -> str:
+    """The Dockerfile that compiles one package."""
     home = stack.toolchain.cuda_home if stack.toolchain else None
     extension = recipe.extension
     variables = dict(extension.env) if extension else {}
     flags = extension.flags if extension else Flags()
-    # CPPFLAGS alone are added for C and for C++ by every setuptools; CFLAGS and CXXFLAGS replace Python's own in new ones.
+    # Every setuptools adds CPPFLAGS, for C and for C++; CFLAGS and CXXFLAGS replace Python's own in newer ones (73 on).
     for name, more in (("CPPFLAGS", flags.cxx), ("NVCC_APPEND_FLAGS", flags.nvcc)):
         if more:
             variables[name] = " ".join((*variables.get(name, "").split(), *more))
@@ -71,7 +72,7 @@ def _dockerfile(stack: Stack, lock: StackLock, recipe: Recipe, groups: list[Grou
             lock=lock,
             recipe=recipe,
             recipes=(),
-            groups=groups,
+            groups=_groups(lock),
             clamp=CLAMP,
             base_tag=base_tag(lock.base),
             base_has_python=base_has_python(lock),

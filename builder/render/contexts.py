@@ -24,7 +24,7 @@ __all__ = ["Rendered", "render", "require_fetched"]
 def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
     """Write build/NAME/Dockerfile and its contexts.
 
-    Raises InputError, before anything is written, where a locked file is not fetched, a package is not
+    Raises InputError where a locked file is not fetched (before anything is written), a package is not
     compiled yet, or a declared edit does not apply exactly once.
     """
     folder = settings.build / stack.name

@@ -82,7 +82,7 @@ def _copy(
 
 
 def _unsafe(member: tarfile.TarInfo, parts: Sequence[str], *, sdist: bool) -> str:
-    """Why a member may not be unpacked, "" where it may. A repository may link to anywhere; an sdist may not (PEP 721)."""
+    """Why a member may not be unpacked, "" where it may. A repository may link to anywhere, an sdist not (PEP 721)."""
     if ".." in parts or member.name.startswith("/"):
         return "it climbs out of its folder"
     if member.issym() and sdist:

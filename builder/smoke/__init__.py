@@ -1,6 +1,6 @@
-"""The smoke verb: image -> JUnit XML and evidence, by testinfra in a started container."""
+"""The smoke verb: image, running container or machine -> JUnit XML and evidence, by testinfra."""
 
 from builder.smoke.report import Gpu, GpuMode, Result, SmokeReport
-from builder.smoke.run import smoke
+from builder.smoke.run import prove, smoke
 
-__all__ = ["Gpu", "GpuMode", "Result", "SmokeReport", "smoke"]
+__all__ = ["Gpu", "GpuMode", "Result", "SmokeReport", "prove", "smoke"]

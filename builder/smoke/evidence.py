@@ -10,32 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 from builder.files import sha256_text, write_atomic
 from builder.smoke.report import Gpu, Result, SmokeReport
-from builder.smoke.session import Expected
 
 if TYPE_CHECKING:
-    from builder.engine.probe import EngineInfo
+    from builder.smoke.subject import Subject
+    from builder.smoke.target import Target
 
 NAME = "evidence.json"
 _ROOM = Path(__file__).resolve().parent
 
 
-def key(image_id: str, lock: str, gpu: Gpu, expected: Expected, checks: list[Path]) -> str:
+def key(target: Target, subject: Subject, gpu: Gpu) -> str:
     """A digest of everything that decides what the tests find: image, lock, stack, GPU, and the tests' own text."""
     texts = {str(path.relative_to(_ROOM)): path.read_text(encoding="utf-8") for path in sorted(_ROOM.rglob("*.py"))}
-    parts = [image_id, lock, asdict(gpu), asdict(expected), [path.stem for path in checks], texts]
+    parts = [target.kind, target.image_id, target.python, asdict(subject), asdict(gpu), texts]
     return sha256_text(json.dumps(parts, sort_keys=True))
 
 
-def write(report: SmokeReport, digest: str, probes: dict[str, Any], lock: str, engine: EngineInfo) -> None:
-    """Write evidence.json: the report, its key, date (UTC), lock digest, engine, driver and each probe's figures."""
+def write(report: SmokeReport, digest: str, probes: dict[str, Any], target: Target, subject: Subject) -> None:
+    """Write evidence.json: the report, its key, date (UTC), lock digest, engine, GPUs, driver, and the probes' figures.
+
+    The lock is "" and the engine null where the target has none.
+    """
     of_this_machine = ("evidence", "junit", "reused")
+    engine, gpu = target.engine, probes.get("gpu", {}).get("figures", {})
     document = {
         **{name: value for name, value in report.document().items() if name not in of_this_machine},
         "key": digest,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "lock": lock,
-        "engine": {"version": engine.version, "store": engine.store},
-        "driver": probes.get("gpu", {}).get("figures", {}).get("driver", ""),
+        "checks": subject.checks,
+        "lock": subject.lock,
+        "engine": {"version": engine.info.version, "store": engine.info.store} if engine else None,
+        "devices": gpu.get("devices", []),
+        "driver": gpu.get("driver", ""),
         "probes": probes,
     }
     write_atomic(report.evidence, json.dumps(document, indent=2, sort_keys=True) + "\n")
@@ -52,7 +58,7 @@ def earlier(folder: Path, digest: str) -> SmokeReport | None:
             results=tuple(Result(**result) for result in document["results"]),
             junit=folder / "junit.xml",
             evidence=folder / NAME,
-            **{name: document[name] for name in ("stack", "image", "image_id", "seconds")},
+            **{name: document[name] for name in ("stack", "target", "name", "image_id", "python", "seconds")},
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

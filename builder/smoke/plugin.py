@@ -1,4 +1,4 @@
-"""The pytest plugin of the smoke tests: fixtures on the started container, GPU rules, results as JSON.
+"""The pytest plugin of the smoke tests: fixtures on the target, rules on what may be skipped, results as JSON.
 
 Loaded with `-p builder.smoke.plugin --smoke-session FILE` in a pytest process of its own.
 """
@@ -22,6 +22,12 @@ TEST_SECONDS = PROBE_SECONDS + 60
 _SESSION = pytest.StashKey[Session]()
 _PROBES = pytest.StashKey[Probes]()
 _RESULTS = pytest.StashKey[list[dict[str, Any]]]()
+_STDERR = 20_000  # characters of a probe's stderr, its end, that go into the JUnit XML of a failed test
+_KINDS = {"image": "an image", "container": "a container", "local": "the machine itself"}
+
+
+class NotApplicable(Exception):
+    """The test asks what this target never promised: it is skipped, and GPU=require lets that pass."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,32 +39,35 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the session."""
     session = Session.read(Path(config.getoption("--smoke-session")))
     config.stash[_SESSION] = session
-    config.stash[_PROBES] = Probes(session.container)
+    config.stash[_PROBES] = Probes(session.place)
     config.stash[_RESULTS] = []
 
 
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Expected:
-    """What the image should hold."""
-    return pytestconfig.stash[_SESSION].expected
+    """What the target should hold; a test that asks for it is skipped where no stack is named."""
+    expected = pytestconfig.stash[_SESSION].expected
+    if expected is None:
+        raise NotApplicable("no stack is named, so there is nothing to compare with")
+    return expected
 
 
 @pytest.fixture(scope="session")
 def probe(pytestconfig: pytest.Config) -> Probes:
-    """Run a script of probes/ in the image, once per session: `probe("numpy_scipy")` gives its JSON document."""
+    """Run a script of probes/ on the target, once per session: `probe("numpy_scipy")` gives its JSON document."""
     return pytestconfig.stash[_PROBES]
 
 
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> testinfra.host.Host:
-    """The container as a testinfra host, as the image's own user."""
-    return testinfra.get_host(f"docker://{pytestconfig.stash[_SESSION].container}")
+    """The target as a testinfra host, as its own user."""
+    return testinfra.get_host(pytestconfig.stash[_SESSION].place.backend)
 
 
 @pytest.fixture(scope="session")
 def nobody(pytestconfig: pytest.Config) -> testinfra.host.Host:
-    """The container as a testinfra host, as a user (65534) that the image's builder never was."""
-    return testinfra.get_host(f"docker://65534@{pytestconfig.stash[_SESSION].container}")
+    """A container as a testinfra host, as a user (65534) that the image's builder never was."""
+    return testinfra.get_host(f"docker://65534@{pytestconfig.stash[_SESSION].place.container}")
 
 
 @pytest.fixture(autouse=True)
@@ -74,19 +83,44 @@ def _deadline() -> Iterator[None]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked needs_gpu is skipped where there is no GPU."""
+    """A test marked `targets` is skipped on other kinds of target, one marked `needs_gpu` where there is no GPU."""
     session = item.config.stash[_SESSION]
-    if session.no_gpu and item.get_closest_marker("needs_gpu"):
+    item.config.stash[_PROBES].asked.clear()
+    kind, mark = session.place.kind, item.get_closest_marker("targets")
+    if mark and kind not in mark.args:
+        named = " or ".join(_KINDS[one] for one in mark.args)
+        raise NotApplicable(f"{named} promises this, {_KINDS[kind]} does not")
+    if session.no_gpu and _needs_gpu(item):
         pytest.skip(session.no_gpu)
+
+
+def _needs_gpu(item: pytest.Item) -> bool:
+    return item.get_closest_marker("needs_gpu") is not None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under `require`, run nothing where nothing needs a GPU; the smoke verb then says so."""
+    if config.stash[_SESSION].gpu_mode == "require" and not any(map(_needs_gpu, items)):
+        items.clear()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Under `require` nothing may be skipped: a skip is turned into a failure with the same reason."""
+    """Add what the probes of a failed test said on stderr. Under `require` a skip is a failure with the same reason,
+    unless the target never promised what the test asks.
+    """
+    error = call.excinfo.value if call.excinfo else None
+    if error and not isinstance(error, (pytest.skip.Exception, NotApplicable)):
+        probes = item.config.stash[_PROBES]
+        for key in dict.fromkeys(probes.asked):
+            if said := probes.stderr.get(key):
+                item.add_report_section(call.when, "stderr", f"probe {key}:\n{said[-_STDERR:]}")
     report = yield
-    if report.skipped and item.config.stash[_SESSION].gpu_mode == "require":
+    if isinstance(error, NotApplicable):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {error}")
+    elif report.skipped and item.config.stash[_SESSION].gpu_mode == "require":
         report.outcome, report.longrepr = "failed", f"GPU=require, but the test cannot run: {_reason(report)}"
     _keep(item.config.stash[_RESULTS], item, report)
     return report
@@ -94,9 +128,11 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write what was found, for the smoke verb to read."""
-    kept = session.config.stash
-    probes: dict[str, Any] = {name: {"figures": answer} for name, answer in kept[_PROBES].answers.items()}
-    probes |= {name: {"error": text} for name, text in kept[_PROBES].failures.items()}
+    kept, ran = session.config.stash, session.config.stash[_PROBES]
+    probes: dict[str, Any] = {name: {"figures": answer} for name, answer in ran.answers.items()}
+    probes |= {name: {"error": text} for name, text in ran.failures.items()}
+    for name, document in probes.items():
+        document["seconds"] = ran.seconds[name]
     text = json.dumps({"results": kept[_RESULTS], "probes": probes})
     kept[_SESSION].record.write_text(text, encoding="utf-8")
 
@@ -123,5 +159,6 @@ def _keep(results: list[dict[str, Any]], item: pytest.Item, report: pytest.TestR
             "outcome": report.outcome,
             "reason": _reason(report),
             "seconds": round(report.duration, 3),
+            "needs_gpu": _needs_gpu(item),
         }
     )

@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from builder.failures import recognise
+from builder.failures.show import show
+from builder.smoke.session import Kind
+
 if TYPE_CHECKING:
     from builder.ui import Ui
 
@@ -15,18 +19,22 @@ GpuMode = Literal["auto", "none", "require"]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One test. reason: why it failed or was skipped, "" when it passed. seconds: wall clock."""
+    """One test. reason: why it failed or was skipped, "" when it passed. seconds: wall clock.
+
+    needs_gpu: whether it can run on a GPU alone.
+    """
 
     check: str
     test: str
     outcome: Outcome
     reason: str
     seconds: float
+    needs_gpu: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """How a GPU was asked for. arguments: what `docker run` was given; reason: why none was, else ""."""
+    """How a GPU was asked for. arguments: what `docker run` was given; reason: why there is none, else ""."""
 
     mode: GpuMode
     arguments: tuple[str, ...]
@@ -37,12 +45,16 @@ class Gpu:
 class SmokeReport:
     """A finished run: every result, and where the JUnit XML and the evidence lie.
 
-    seconds: wall clock of the run. reused: whether the run was an earlier one of the same image and tests.
+    stack: what the target was held against, "" for nothing. target, name: the kind of target, and what the user
+    calls it. image_id: "" where there is none. python: version, executable and platform of the interpreter that ran
+    the probes. seconds: wall clock of the run. reused: whether it was an earlier one of the same image and tests.
     """
 
     stack: str
-    image: str
+    target: Kind
+    name: str
     image_id: str
+    python: dict[str, str]
     gpu: Gpu
     results: tuple[Result, ...]
     seconds: float
@@ -91,6 +103,9 @@ class SmokeReport:
         for one in self.results:
             words = one.test.removeprefix("test_").replace("_", " ")
             rows.append([one.check, words, one.outcome, f"{one.seconds:.1f}", one.reason.strip()[:300]])
-        ui.table(f"smoke tests of {self.stack}", ["check", "test", "outcome", "seconds", "reason"], rows)
+        held = f", held against {self.stack}" if self.stack else ""
+        ui.table(f"smoke tests of {self.name}{held}", ["check", "test", "outcome", "seconds", "reason"], rows)
         counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
         ui.say(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")
+        if known := recognise(one.reason for one in self.results if one.outcome == "failed"):
+            show("known failures in the failed tests", known, ui)

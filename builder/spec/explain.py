@@ -30,7 +30,10 @@ _EXAMPLES = {
 
 def input_errors(error: ValidationError, document: Document, model: type[BaseModel]) -> InputErrors:
     """Every error of one file, in file order. model: what the whole file was read as."""
-    found = [_input_error(details, document, model) for details in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    # A list whose entries are all wrong counts as empty too, which would only confuse.
+    details = [one for one in details if not (one["type"] == "too_short" and one["input"])]
+    found = [_input_error(one, document, model) for one in details]
     return InputErrors([one for _, one in sorted(found, key=lambda pair: pair[0])])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.errors import InputError
 from builder.files import sha256_of, sha256_text
+from builder.spec.yamldoc import shown
 
 FILES = "files"
 _MOST = 2000
@@ -24,18 +25,18 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
         top = root / name
         if not top.is_dir():
             fix = f"make the folder {FILES}/{name} beside stack.yaml, or correct `from`"
-            raise InputError(f"there is no folder {FILES}/{name}", where=str(root), fix=fix)
+            raise InputError(f"there is no folder {FILES}/{name}", where=shown(root), fix=fix)
         for path in sorted(top.rglob("*")):
             inside = path.relative_to(root)
             if any(part.startswith(".") or part == "__pycache__" for part in inside.parts) or path.suffix == ".pyc":
                 continue
             if path.is_symlink():
-                raise InputError(f"{inside} is a link", where=str(path), fix="put the file itself there")
+                raise InputError(f"{inside} is a link", where=shown(path), fix="put the file itself there")
             if path.is_file():
                 found += 1
                 if found > _MOST:
                     fix = "give large data as `weights` and code as `sources`"
-                    raise InputError(f"{FILES}/ holds more than {_MOST} files", where=str(root), fix=fix)
+                    raise InputError(f"{FILES}/ holds more than {_MOST} files", where=shown(root), fix=fix)
                 yield inside.as_posix(), path
 
 

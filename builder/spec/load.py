@@ -18,6 +18,7 @@ from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
 from builder.spec.model import NAME_PATTERN, Clash, Family, Stack, StackFile, clashes, merge
+from builder.spec.service import KIND, Service, ServiceFile
 from builder.spec.yamldoc import Document, shown
 
 STACK_FILE = "stack.yaml"
@@ -65,10 +66,31 @@ def load_stack(name: str, settings: Settings) -> Stack:
     """A stack by its name, with its family's values merged in. Raises InputErrors, all of one file at once."""
     folder = stack_folder(name, settings)
     document = yamldoc.read(folder / STACK_FILE)
+    _refuse_service(document, name)
     stack = _validated(document, StackFile)
     family = load_family(_family_path(stack.family, folder.parent, settings, document))
     _refuse_clashes(document, clashes(stack, family, stack.family))
     return merge(name, stack, family, digest(folder, [one.folder for one in stack.files]))
+
+
+def load_service(name: str, settings: Settings) -> Service | None:
+    """A service by its name; None for a stack that is built. Raises InputErrors, all of one file at once."""
+    document = yamldoc.read(stack_folder(name, settings) / STACK_FILE)
+    if not _is_service(document):
+        return None
+    found = _validated(document, ServiceFile)
+    return Service.model_construct(name=name, **{key: getattr(found, key) for key in ServiceFile.model_fields})
+
+
+def _is_service(document: Document) -> bool:
+    return isinstance(document.value, dict) and document.value.get("kind") == KIND
+
+
+def _refuse_service(document: Document, name: str) -> None:
+    if _is_service(document):
+        problem = f"{name} is a service: its image is pulled and carried, never built here"
+        fix = "check, lock, fetch, render, build, smoke, stack, export and list take services; leave it out of others"
+        raise InputError(problem, where=document.where(("kind",)), fix=fix)
 
 
 def family_file(name: str, settings: Settings) -> Path:

@@ -257,7 +257,9 @@ class Extension(_Frozen):
     model_config = ConfigDict(
         json_schema_extra={
             "dependentRequired": {"git": ["commit"], "commit": ["git"], "folder": ["git"]},
-            "not": {"required": ["path", "git"]},
+            "not": {"anyOf": [{"required": ["path", "git"]}, {"required": ["path", "edits"]}]},
+            "if": {"properties": {"install": {"const": "editable"}}, "required": ["install"]},
+            "then": {"required": ["path"]},
         }
     )
 

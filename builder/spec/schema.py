@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from builder.files import write_atomic
 from builder.spec.model import Family, StackFile
+from builder.spec.service import ServiceFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,6 +19,7 @@ def texts() -> dict[str, str]:
     parts: dict[str, tuple[type[BaseModel], str]] = {
         "schema.json": (StackFile, "modelstacks: stack.yaml"),
         "families/schema.json": (Family, "modelstacks: family"),
+        "service.schema.json": (ServiceFile, "modelstacks: stack.yaml of a service"),
     }
     return {
         name: json.dumps(
@@ -29,7 +31,7 @@ def texts() -> dict[str, str]:
 
 
 def export(folder: Path) -> None:
-    """Write both schemas into a folder of stacks."""
+    """Write the schemas into a folder of stacks."""
     for name, text in texts().items():
         write_atomic(folder / name, text)
 

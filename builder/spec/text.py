@@ -220,7 +220,10 @@ Flag = Annotated[
 EditText = Annotated[
     str,
     _Text(
-        r"^[^\x00]{1,65536}$", "a text of at most 65536 characters without NUL", "-std=c++17", fix="write less, as text"
+        r"^[^\x00]{1,65536}$",
+        "a text of at most 65536 characters without NUL",
+        "-std=c++17",
+        fix="write the text to replace, 1 to 65536 characters",
     ),
 ]
 PackageRequirement = Annotated[

@@ -186,7 +186,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: str) -> Callab
         write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"], extra=extra)
         monkeypatch.setenv("MODELSTACKS_INDEX", index)
         settings = load(stacks=(tmp_path / "stacks",), folder=tmp_path)
-        return doctor(names, settings, Ui(), save_root=save_root)
+        return doctor(names, settings, Ui(), parts=("network",), save_root=save_root)
 
     return asked
 

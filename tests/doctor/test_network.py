@@ -126,7 +126,7 @@ def test_a_token_is_sent_to_its_host_and_said_nowhere(site, ask, authority, tmp_
 
 def test_the_command_ends_with_0_where_all_is_good_and_3_where_something_is_bad(site, ask, tmp_path):
     write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"])
-    words = ("--stacks", str(tmp_path / "stacks"), "doctor", "mine")
+    words = ("--stacks", str(tmp_path / "stacks"), "doctor", "--only", "network", "mine")
     with site() as server:
         good = cli("--json", *words, env={"MODELSTACKS_INDEX": _index(server)})
         assert {one["state"] for one in document(good)["diagnoses"]} == {"good"}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from builder.smoke import session
-from builder.smoke.session import ProbeError, Probes
+from builder.smoke.session import Place, ProbeError, Probes
 
 SLOW = "RUN echo 'import time; time.sleep(600)' > /opt/venv/lib/python3.11/site-packages/cv2/__init__.py"
 RUN = """
@@ -60,7 +60,9 @@ def test_ctrl_c_removes_the_container_and_keeps_the_last_report(slow, stack, eng
     command = [sys.executable, "-c", RUN, slow, stack.name, str(tmp_path)]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
         (container,) = wait_for(containers, "a container")
-        wait_for(lambda: "python -" in engine.run(["top", container], check=False).stdout, "a probe in the container")
+        wait_for(
+            lambda: "<probe opencv>" in engine.run(["top", container], check=False).stdout, "a probe in the container"
+        )
         limits = json.loads(engine.run(["inspect", container]).stdout)[0]["HostConfig"]
         os.killpg(process.pid, signal.SIGINT)
         process.communicate()
@@ -77,10 +79,19 @@ def test_a_probe_without_an_answer_is_ended_and_said(slow, engine, monkeypatch) 
         ["run", "-d", "--rm", "--network", "none", "--entrypoint", "sleep", slow, "600"]
     ).stdout.strip()
     try:
-        probe = Probes(container)
+        probe = Probes(
+            Place(
+                kind="image",
+                python="/opt/venv/bin/python",
+                environment={},
+                docker=tuple(engine.command()),
+                container=container,
+            )
+        )
         for _ in range(2):
             with pytest.raises(ProbeError, match="probe opencv gave no answer within 1 s"):
                 probe("opencv")
+        monkeypatch.undo()
         assert probe("python")["prefix"] == "/opt/venv"
     finally:
         engine.run(["rm", "-f", container])

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from builder.engine.client import Engine
-from builder.errors import SurroundingsError
+from builder.errors import InputError, SurroundingsError
 from builder.smoke import Gpu, SmokeReport
 from builder.smoke.session import Expected
 
@@ -59,6 +59,14 @@ def test_require_fails_every_test_that_cannot_run_and_names_the_reason(judge, im
     assert (report.passed, report.skipped, report.green) == (2, 0, False)
     root = ET.parse(report.junit).getroot()
     assert [len(list(root.iter(tag))) for tag in ("skipped", "error", "failure")] == [0, 6, 0]
+
+
+def test_require_is_refused_where_no_test_needs_a_gpu(judge, image, engine, containers, tmp_path) -> None:
+    fix = r"stack\.yaml: GPU=require, but no test of onnxruntime_cpu runs on a GPU.*add .*gpu, .*onnxruntime_gpu"
+    with pytest.raises(InputError, match=fix):
+        judge(image, smoke=("onnxruntime_cpu",), gpu="require", on=claiming(engine, "--env", "PROMISED=1"))
+    assert containers() == []
+    assert not list(tmp_path.rglob("evidence.json"))
 
 
 def test_a_gpu_that_was_promised_and_is_not_there_fails(judge, image, engine) -> None:

@@ -35,6 +35,22 @@ def test_a_healthy_image_is_green_and_every_result_is_kept(
     assert containers() == []
 
 
+def test_the_junit_xml_of_a_failed_test_has_what_its_probe_said(judge, variant) -> None:
+    noise = "import sys; [print(number, file=sys.stderr) for number in range(2000)]; raise ImportError"
+    cv2 = "/opt/venv/lib/python3.11/site-packages/cv2"
+    report = judge(variant(f"RUN echo '{noise}' > {cv2}/__init__.py && rm -r {cv2}/__pycache__"), smoke=("opencv",))
+    said = {}
+    for case in ET.parse(report.junit).getroot().iter("testcase"):
+        said[case.attrib["name"]] = "".join(part.text or "" for part in case.iter("system-err"))
+    failed = {one.test for one in report.results if one.outcome == "failed"}
+    assert failed == {name for name, text in said.items() if text}
+    assert len(failed) == len(report.results) - 1 == 3
+    for name in failed:
+        assert "probe opencv:" in said[name]
+        assert "\n0\n1\n2\n" in said[name]
+        assert "\n1999\n" in said[name]
+
+
 def test_an_earlier_run_is_reused_only_while_it_was_green_and_nothing_changed(judge, image) -> None:
     few = ("onnxruntime",)
     first = judge(image, smoke=few)
@@ -50,7 +66,7 @@ def test_an_earlier_run_is_reused_only_while_it_was_green_and_nothing_changed(ju
 @pytest.mark.parametrize(
     ("keys", "image_name", "message"),
     [
-        ({"smoke": ("pythno",)}, "", r"no smoke test is called pythno.*use one of: gpu, loader.*python"),
+        ({"smoke": ("pythno",)}, "", r"no smoke test is called pythno.*use one of: .*gpu, .*python"),
         ({"smoke": ()}, "", r"names no smoke test.*list some under `smoke`"),
         ({}, "modelstacks-test-smoke:none", r"the engine has no image modelstacks-test-smoke:none.*make build STACK="),
     ],

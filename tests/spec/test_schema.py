@@ -16,7 +16,7 @@ BAD = Path(__file__).parent / "bad"
 ONLY_LOADER = {
     *("alias", "anchor", "binary", "control-character", "duplicate-key", "family-package-twice", "impossible-date"),
     *("index-claimed-by-family", "index-claimed-twice", "index-of-family", "latin-1", "merge-key", "missing-family"),
-    "number-too-long",
+    *("extension-nowhere", "extension-outside", "extension-twice", "files-missing", "number-too-long"),
     *("number-as-key", "open-bracket", "open-quote", "package-of-family", "package-twice", "requirement"),
     *("second-colon", "summary-jinja-bare", "tab-indentation", "tag", "two-documents", "weight-name-prefix"),
 }

@@ -5,17 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from builder.check.model import Facts, Finding
-from builder.lock.model import StackLock
-from builder.spec.model import Stack
+from builder.check.model import Case, Finding
 
 NAME = "smoke_names"
 
 
-def find(stack: Stack, lock: StackLock | None, facts: Facts) -> Iterator[Finding]:
+def find(case: Case) -> Iterator[Finding]:
     """An error for each name without a test."""
-    names = [row["check"] for row in facts[NAME]]
-    for name in stack.smoke:
+    names = [row["check"] for row in case.facts[NAME]]
+    for name in case.stack.smoke:
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
@@ -23,7 +21,8 @@ def find(stack: Stack, lock: StackLock | None, facts: Facts) -> Iterator[Finding
                 rule=NAME,
                 level="error",
                 problem=f"there is no smoke test {name}",
-                why="nothing would be proved under this name",
+                cause="nothing would be proved under this name",
                 fix=f"{guess}The smoke tests are: {', '.join(names) or 'none yet'}",
                 source="the modules of builder/smoke/checks",
+                about=name,
             )

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from builder.check.model import Facts, Finding
-from builder.lock.model import StackLock
-from builder.spec.model import Stack, Weight
+from builder.check.model import Case, Finding, Row, finding
+from builder.spec.model import Weight
 
 NAME = "unbakeable_weights"
 
 
-def find(stack: Stack, lock: StackLock | None, facts: Facts) -> Iterator[Finding]:
+def find(case: Case) -> Iterator[Finding]:
     """An error for each weight of such terms that would be put into the image, told by name, address or hash."""
+    stack, lock = case.stack, case.lock
     locked = lock.weights if lock and len(lock.weights) == len(stack.baked) else ()
     hashes = [item.sha256 for item in locked] or [""] * len(stack.baked)
     for weight, recorded in zip(stack.baked, hashes, strict=True):
-        for row in facts[NAME]:
+        for row in case.facts[NAME]:
             if _is(weight, recorded, row):
-                yield Finding(
-                    rule=NAME,
-                    level="error",
+                yield finding(
+                    NAME,
+                    [row],
                     problem=f"{weight.filename} is of {row['what']} and would be put into the image",
-                    why=f"its terms: {row['terms']}",
+                    cause=f"its terms: {row['terms']}",
                     fix="write `bake: false` for it, and mount the file when the container is started",
-                    source=row["source"],
+                    about=weight.filename,
                 )
                 break
 
 
-def _is(weight: Weight, recorded: str, row: Mapping[str, Any]) -> bool:
+def _is(weight: Weight, recorded: str, row: Row) -> bool:
     """Whether a weight is the file of a row. recorded: the hash that the lock has for it."""
     member = weight.member
     names = {weight.filename, weight.fetched_name, member.path.rpartition("/")[2] if member else ""}

@@ -14,6 +14,9 @@ DRIVER = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid)\.so\.\d+")  # comes with 
 RELEASES = {"libcufft.so.10": "11", "libcufft.so.11": "12", "libcufft.so.12": "13"}
 
 
+pytestmark = pytest.mark.targets("image", "container")  # a machine has the libraries of all its environments
+
+
 @pytest.fixture
 def figures(stack: Expected, probe: Probes) -> dict[str, Any]:
     """What the loader probe found for this stack."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from packaging.utils import canonicalize_name
 
 from builder.smoke.session import Expected, Probes
+
+built = pytest.mark.targets("image", "container")  # of a machine nobody promises how it was filled
 
 
 def _installed(probe: Probes) -> list[tuple[str, str]]:
@@ -19,6 +22,7 @@ def test_python_has_the_version_of_the_stack(stack: Expected, probe: Probes) -> 
     assert version.split(".")[:2] == stack.python.split("."), f"Python is {version}, the stack says {stack.python}"
 
 
+@built
 def test_python_on_path_is_the_virtual_environment(stack: Expected, host: Any, probe: Probes) -> None:
     found = host.run("command -v python").stdout.strip()
     assert found == "/opt/venv/bin/python", f"`python` is {found or 'not on PATH'}"
@@ -34,6 +38,7 @@ def test_every_locked_package_is_installed_at_its_locked_version(stack: Expected
     assert not missing, f"locked but not installed: {', '.join(missing)}; installed: {', '.join(found)}"
 
 
+@built
 def test_nothing_else_is_installed(stack: Expected, probe: Probes) -> None:
     installed = _installed(probe)
     extra = [f"{name}=={version}" for name, version in installed if name not in stack.pins]
@@ -42,6 +47,7 @@ def test_nothing_else_is_installed(stack: Expected, probe: Probes) -> None:
     assert not twice, f"installed more than once: {', '.join(twice)}"
 
 
+@built
 def test_python_works_from_root_folder_as_another_user(nobody: Any, probe: Probes) -> None:
     code = "import importlib.metadata as m; print(len([d.metadata['Name'] for d in m.distributions()]))"
     done = nobody.run("cd / && python -c %s", code)
@@ -49,21 +55,25 @@ def test_python_works_from_root_folder_as_another_user(nobody: Any, probe: Probe
     assert int(done.stdout) == len(probe("python")["packages"]), "user 65534 sees other packages"
 
 
+@built
 def test_no_installer_cache_or_package_list_is_left(probe: Probes) -> None:
     left = probe("python")["leftovers"]
     assert not left, f"left behind by the build: {', '.join(left[:10])}"
 
 
+@built
 def test_no_bytecode_depends_on_time(probe: Probes) -> None:
     timed = probe("python")["timed_bytecode"]
     assert not timed, f"{len(timed)} .pyc valid only by the time of their source, such as {timed[0]}"
 
 
+@built
 def test_no_package_remembers_when_it_was_installed(probe: Probes) -> None:
     notes = probe("python")["installer_notes"]
     assert not notes, f"notes of the installer, with times: {', '.join(notes[:3])}"
 
 
+@built
 def test_no_package_remembers_a_build_path(probe: Probes) -> None:
     remembered = probe("python")["direct_urls"]
     assert not remembered, f"direct_url.json of: {', '.join(remembered)}"

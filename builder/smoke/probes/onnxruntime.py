@@ -71,7 +71,7 @@ def run(operator: str, provider: str, rtol: float, atol: float) -> dict[str, obj
     """Create the session with no fallback to the CPU, run it, and read the kernels from its profile."""
     options = ort.SessionOptions()
     options.enable_profiling = True
-    options.profile_file_prefix = tempfile.mkdtemp(dir="/tmp") + f"/{operator}"
+    options.profile_file_prefix = f"{folder.name}/{operator}"
     if provider != "CPUExecutionProvider":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     session = ort.InferenceSession(model(operator), options, providers=[provider])
@@ -93,5 +93,6 @@ def run(operator: str, provider: str, rtol: float, atol: float) -> dict[str, obj
 
 
 provider, rtol, atol = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+folder = tempfile.TemporaryDirectory()  # removed at exit
 figures = {operator: run(operator, provider, rtol, atol) for operator in SHAPES}
 print(json.dumps({"version": ort.__version__, "provider": provider, "rtol": rtol, "atol": atol, **figures}))

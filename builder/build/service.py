@@ -1,0 +1,55 @@
+"""The image of a service, put into the engine from its fetched blobs; nothing is built."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from builder.build.archive import image_blobs, write_archive
+from builder.build.build import Built
+from builder.engine.client import Engine, ImageFacts
+from builder.errors import JobError
+from builder.files import held
+from builder.lock.service import ServiceLock
+from builder.render.service import tag
+from builder.settings import Settings
+from builder.spec.service import Service
+from builder.ui import Ui
+
+
+def build(service: Service, lock: ServiceLock, settings: Settings, engine: Engine, ui: Ui) -> Built:
+    """Load the image as modelstacks/NAME:sha256-DIGEST and modelstacks/NAME:latest, where it is not there.
+
+    The disk holds the archive for that while, beside the blobs. Raises JobError where a blob is not fetched.
+    """
+    started, name = time.monotonic(), tag(service, lock)
+    latest = f"modelstacks/{service.name}:latest"
+    with held(settings.build / service.name / ".building"):
+        there = engine.image(name)
+        loaded = there is None or not is_locked(there, lock)
+        if loaded:
+            _load(service, lock, settings, engine, ui)
+        engine.tag(name, latest)
+        made = engine.image(name)
+    if made is None or not is_locked(made, lock):
+        raise JobError(f"the engine does not have {name} as it was loaded", fix="run the build again")
+    return Built(service.name, name, made.id, made.size, loaded, time.monotonic() - started)
+
+
+def is_locked(image: ImageFacts, lock: ServiceLock) -> bool:
+    """Whether an image of the engine is the locked one: stores name it by its configuration, or by its manifest."""
+    return image.id.removeprefix("sha256:") in {blob.sha256 for blob in lock.blobs[:2]}
+
+
+def _load(service: Service, lock: ServiceLock, settings: Settings, engine: Engine, ui: Ui) -> None:
+    for blob in lock.blobs:
+        path = settings.home / blob.folder / blob.filename
+        if not path.exists():
+            problem = f"{blob.project} {blob.filename[:12]} of {service.name} is in the lock but not fetched"
+            raise JobError(problem, where=str(path), fix=f"run `make fetch STACK={service.name}`")
+    with tempfile.TemporaryDirectory(prefix=".image-", dir=settings.assets / "bases") as aside:
+        archive = Path(aside) / "image.tar"
+        ui.step(f"loading {lock.reference} into the engine")
+        write_archive(archive, tag(service, lock), *image_blobs(lock.base, settings))
+        engine.load(archive)

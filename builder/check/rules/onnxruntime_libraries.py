@@ -1,0 +1,42 @@
+"""Every library that onnxruntime-gpu is linked to comes with a wheel or with the base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from builder.check.model import Case, Finding, Row, finding
+from builder.check.onnxruntime import PACKAGE, release_of
+from builder.check.spans import within
+
+NAME = "onnxruntime_libraries"
+
+
+def find(case: Case) -> Iterator[Finding]:
+    """One error that names every library that nothing locked brings, with the wheels that hold them.
+
+    Not asked where torch is there, whose wheels may hold them, or on a base image, which may too.
+    """
+    version = case.image.version(PACKAGE)
+    if case.lock is None or version is None or "torch" in case.image or case.stack.base.image:
+        return
+    row = release_of(case, version)
+    rows = case.facts["library_folders"]
+    there = {one for held in rows if _locked(case, held) for one in held["libraries"]}
+    missing = [one for one in (row["libraries"] if row else ()) if one not in there]
+    if row and missing:
+        suffix = "" if int(row["cuda"]) > 12 else f"-cu{row['cuda']}"
+        wheels = [held["package"] for held in rows if set(held["libraries"]) & set(missing)]
+        wanted = sorted({one for one in wheels if one.endswith(suffix)})
+        yield finding(
+            NAME,
+            [row],
+            problem=f"nothing in the lock holds {', '.join(missing)}",
+            cause=f"{PACKAGE} {version} is linked to them; without them it silently runs on the CPU",
+            fix=f"add {', '.join(wanted)} to `packages`",
+            columns=["libraries"],
+        )
+
+
+def _locked(case: Case, held: Row) -> bool:
+    version = case.image.locked.get(held["package"])
+    return version is not None and within(version, held.get("versions", ""))

@@ -1,0 +1,44 @@
+"""torchvision, torchaudio and triton are of the releases that go with torch, and of its CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from builder.check.model import Case, Finding, Row, finding
+from builder.check.spans import within
+from builder.check.torch import Torch, build_name, cuda_of_tag, torch_of
+
+NAME = "torch_partners"
+PARTNERS = ("torchvision", "torchaudio", "triton")
+
+
+def find(case: Case) -> Iterator[Finding]:
+    """An error for each of another release, or built for another CUDA."""
+    torch = torch_of(case)
+    if not torch or not torch.release:
+        return
+    for name in PARTNERS:
+        version = case.image.version(name)
+        if version and (found := _misfit(torch, torch.release, name, version)):
+            yield found
+
+
+def _misfit(torch: Torch, release: Row, name: str, version: Version) -> Finding | None:
+    wanted = release[name]
+    if wanted and not within(version, f"=={wanted}"):
+        cause = (
+            "each of its releases is compiled against one torch; with another it fails to import or to launch kernels"
+        )
+        return _finding(release, name, f"{name} {version} does not go with torch {torch.name}", cause, wanted)
+    if version.local and cuda_of_tag(version.local) != torch.cuda:
+        wanted = build_name(version.public, torch.cuda)
+        problem = f"{name} {version} is built for another CUDA than torch {torch.name}"
+        return _finding(release, name, problem, "its kernels are linked to the CUDA of its own torch", wanted)
+    return None
+
+
+def _finding(release: Row, name: str, problem: str, cause: str, wanted: str) -> Finding:
+    fix = f"take {name} {wanted}"
+    return finding(NAME, [release], problem=problem, cause=cause, fix=fix, about=name, columns=[name])

@@ -1,0 +1,22 @@
+"""Doctor of a container: what keeps a running container, whoever built it, from using its GPU and its packages."""
+
+from __future__ import annotations
+
+from builder.doctor.container.inside import Container
+from builder.doctor.container.look import look
+from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.report import ContainerReport
+from builder.doctor.container.rules import diagnose
+from builder.ui import Ui
+
+__all__ = ["ContainerReport", "Evidence", "Finding", "doctor_container"]
+
+
+def doctor_container(name: str, ui: Ui) -> ContainerReport:
+    """Look into a running container (name or id) and say what is wrong, the shortest way out first.
+
+    Changes nothing inside: probes go in on stdin and write no file. What is wrong is in the report, not raised.
+    Raises InputError for a container that is unknown or does not run, SurroundingsError where no engine answers.
+    """
+    evidence = look(Container.find(name), ui)
+    return ContainerReport(evidence, diagnose(evidence))

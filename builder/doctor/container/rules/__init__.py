@@ -1,0 +1,23 @@
+"""Rules: each looks at the evidence for one kind of fault. Their order is the order of the findings within a level."""
+
+from __future__ import annotations
+
+from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.rules import (
+    conflicting_packages,
+    gpu,
+    imports,
+    provider_libraries,
+    session,
+    torch,
+    unseen,
+)
+
+RULES = (conflicting_packages, imports, provider_libraries, torch, session, gpu, unseen)
+_LEVELS = ("error", "warning", "note")
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """What is wrong, worst first; within a level, what has to be mended first comes first."""
+    found = [finding for rule in RULES for finding in rule.find(evidence)]
+    return sorted(found, key=lambda finding: _LEVELS.index(finding.level))

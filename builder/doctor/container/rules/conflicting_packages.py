@@ -1,0 +1,53 @@
+"""Two distributions of one Python package overwrite each other's files, and the last one unpacked wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from builder.check import packaged_facts
+from builder.doctor.container.facts import facts
+from builder.doctor.container.model import Distribution, Evidence, Finding, Interpreter
+from builder.doctor.container.remedy import lasting, now, pip
+
+NAME = "conflicting_packages"
+
+
+def find(evidence: Evidence) -> Iterator[Finding]:
+    """An error for each Python package that several installed distributions bring."""
+    for python in evidence.interpreters:
+        for row in packaged_facts()[NAME]:
+            both = [one for name in row["packages"] if (one := python.distribution(name))]
+            if len(both) > 1:
+                yield _finding(python, row["module"], both, row["source"], evidence)
+
+
+def _finding(python: Interpreter, module: str, both: list[Distribution], source: str, evidence: Evidence) -> Finding:
+    order = next(row["keep"] for row in facts("keep") if row["module"] == module)  # a test holds them together
+    keep = min(both, key=lambda one: order.index(one.name))
+    newest = keep if module == "onnxruntime" else max(both, key=lambda one: one.release or Version("0"))
+    pin = f"{keep.name}=={newest.release}" if newest.release else keep.name
+    commands = [pip(python, "uninstall", "-y", *(one.name for one in both)), pip(python, "install", pin)]
+    return Finding(
+        rule=NAME,
+        level="error",
+        where=python.python,
+        problem=f"{' and '.join(map(str, both))} are both installed",
+        why=f"each unpacks the package {module} over the other's; {_in_use(python, module)}",
+        fix=f"uninstall {'both' if len(both) == 2 else 'all of them'}, then install {pin} alone",
+        try_now=now(evidence, python, commands),
+        image=lasting(python, commands),
+        source=source,
+    )
+
+
+def _in_use(python: Interpreter, module: str) -> str:
+    """What an import takes at the moment."""
+    imported = next((one for one in python.imports if one.module == module), None)
+    if imported is None or not imported.ok:
+        return "an import fails at the moment" if imported else "which one is in use is not seen"
+    offers = ""
+    if module == "onnxruntime" and python.session:
+        offers = f" with {', '.join(python.session.available)}"
+    return f"an import takes version {imported.version or '(not told)'}{offers}"

@@ -1,0 +1,102 @@
+"""Compiled modules that do not import; most often they were compiled for another NumPy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from builder.doctor.container.facts import facts
+from builder.doctor.container.model import Evidence, Finding, Import, Interpreter
+from builder.doctor.container.remedy import install, lasting, now, pip
+from builder.doctor.container.text import last_line
+
+_OTHER: Mapping[str, str] = {"numpy": "", "cause": "its import fails", "fix": "", "source": ""}
+
+
+def find(evidence: Evidence) -> Iterator[Finding]:
+    """An error for all modules that NumPy keeps from loading, and one for each that fails otherwise."""
+    for python in evidence.interpreters:
+        failed = [(one, _known(one.said)) for one in python.imports if not one.ok]
+        old = [one for one, row in failed if row["numpy"] == "old"]
+        if old:
+            yield _old(python, old, evidence)
+        for one, row in failed:
+            if row["numpy"] != "old":
+                yield _other(python, one, row, evidence)
+
+
+def _known(said: str) -> Mapping[str, Any]:
+    return next((row for row in facts("import_errors") if re.search(row["pattern"], said)), _OTHER)
+
+
+def _old(python: Interpreter, failed: list[Import], evidence: Evidence) -> Finding:
+    """Modules compiled for NumPy 1: an older NumPy where nothing forbids it, else newer releases of them."""
+    numpy = python.distribution("numpy")
+    requirement, capped = _repair(python, failed)
+    commands = [install(python, *requirement)]
+    names = [f"{one.module.partition('.')[0]} ({_brought(python, one.module)})" for one in failed]
+    return Finding(
+        rule="numpy_abi",
+        level="error",
+        where=python.python,
+        problem=f"{', '.join(names)} cannot be imported beside numpy {numpy.version if numpy else ''}".rstrip(),
+        why=f"compiled for NumPy 1; the import says: {last_line(failed[0].said)}",
+        fix=f"install {' '.join(requirement)}" + (f" ({', '.join(capped)} asks for NumPy 2)" if capped else ""),
+        try_now=now(evidence, python, commands),
+        image=lasting(python, commands),
+        source=_known(failed[0].said)["source"],
+    )
+
+
+def _repair(python: Interpreter, failed: list[Import]) -> tuple[list[str], list[str]]:
+    """What to install, and the distributions that keep an older NumPy out."""
+    capped = [one.name for one in python.distributions if any(map(_refuses_one, one.numpy))]
+    newer = [_newer(python, one.module) for one in failed]
+    if capped and all(newer):
+        return newer, capped
+    return ["numpy<2"], []
+
+
+def _refuses_one(text: str) -> bool:
+    """Whether a requirement of NumPy, such as numpy>=2.0, refuses the last NumPy 1."""
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return False
+    return requirement.marker is None and not requirement.specifier.contains("1.26.4")
+
+
+def _row(module: str) -> Mapping[str, Any]:
+    return next(row for row in facts("modules") if row["module"] == module)
+
+
+def _newer(python: Interpreter, module: str) -> str:
+    """The requirement of the distribution that runs beside NumPy 2, "" where it is not known."""
+    row = _row(module)
+    name = next((name for name in row["distributions"] if python.distribution(name)), "")
+    return f"{name}>={row['numpy2']}" if name and row["numpy2"] else ""
+
+
+def _brought(python: Interpreter, module: str) -> str:
+    there = [one for name in _row(module)["distributions"] if (one := python.distribution(name))]
+    return ", ".join(map(str, there))
+
+
+def _other(python: Interpreter, one: Import, row: Mapping[str, Any], evidence: Evidence) -> Finding:
+    names = [name for name in _row(one.module)["distributions"] if python.distribution(name)]
+    fix = row["fix"] or f"install {names[0]} again, in the version that its users ask for"
+    commands = [pip(python, "install", "--upgrade", "numpy")] if row["numpy"] == "new" else []
+    return Finding(
+        rule="numpy_abi" if row["numpy"] else "import",
+        level="error",
+        where=python.python,
+        problem=f"{one.module} ({_brought(python, one.module)}) cannot be imported",
+        why=f"{row['cause']}: {last_line(one.said)}",
+        fix=fix,
+        try_now=now(evidence, python, commands) if commands else (),
+        image=lasting(python, commands),
+        source=row["source"],
+    )

@@ -1,0 +1,210 @@
+"""Reading a log once, in bounded pieces, for every known failure at the same time.
+
+A log is hostile: it may be binary, a line may be gigabytes long, and its words may be chosen to make a search
+slow. So there are no lines here but bytes: what may match is looked for as plain characters, a regular expression
+runs only right behind them and over AHEAD bytes at most, and what was found often enough is looked for no more.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import InputError
+from builder.failures.catalogue import known
+from builder.failures.clean import clean, shown
+from builder.failures.model import Failure, Hit, Match, Pattern, Reading, ranked
+
+AHEAD = 8192  # bytes before and behind a text that its pattern may look at
+KEPT = 3  # hits kept of each failure
+_PIECE = 1 << 18  # bytes read and searched at a time
+_TRIES = 2000  # times in one piece that a text may stand there without being a match; more is no log but an attack
+_LINE = 1 << 16  # bytes of an unfinished line that wait for its end
+_MARK = 6  # bytes of a text that are looked for, from its rarest on
+# Printable bytes, the rarest last, as counted in 580 kB of logs of builds and installs.
+_RARE = b"""etsia/l_oncdrp.u1mhgy-b:f[]30*kS42^vx6wE8P5D|A#%",9='7(>)`FRqTN\\&ICO+jU<zL{}BMGY!ZWHV@;~KXJ?$Q"""
+
+
+def recognise(lines: Iterable[str], failures: Mapping[str, Failure] | None = None) -> tuple[Match, ...]:
+    """The known failures that some lines of text show, the most specific first."""
+    scan = _Scan(failures)
+    for line in lines:
+        scan.feed(f"{line}\n".encode(errors="replace"))
+    return scan.end().matches
+
+
+def recognise_file(path: Path) -> Reading:
+    """The known failures that a log file shows. Raises InputError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return recognise_stream(stream)
+    except OSError as error:
+        raise InputError("the log cannot be read", where=str(path), why=error.strerror or "", fix="check it") from None
+
+
+def recognise_stream(stream: BinaryIO, *, read: Callable[[int], None] = lambda _: None) -> Reading:
+    """The known failures that a stream of bytes shows, read to its end. read: is told of each piece's bytes."""
+    scan = _Scan()
+    while piece := stream.read(_PIECE):
+        scan.feed(piece)
+        read(len(piece))
+    return scan.end()
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """A pattern made ready: everything as bytes."""
+
+    failure: str
+    text: bytes
+    then: re.Pattern[bytes] | None
+    near: tuple[bytes, ...]
+    start: bool
+
+    @classmethod
+    def of(cls, failure: str, pattern: Pattern) -> _Search:
+        then = re.compile(pattern.then.encode(), re.M) if pattern.then else None
+        near = tuple(word.encode() for word in pattern.near)
+        return cls(failure, pattern.text.encode(), then, near, pattern.start)
+
+    def at(self, block: bytes, place: int) -> tuple[int, Mapping[str, bytes]] | None:
+        """Where the match ends, and its groups, if the text at this place is one."""
+        end, groups = place + len(self.text), {}
+        if self.start and block[_line_start(block, place) : place].strip():
+            return None
+        if self.then:
+            followed = self.then.match(block, end, place + AHEAD)
+            if not followed:
+                return None
+            end, groups = followed.end(), {name: value or b"" for name, value in followed.groupdict().items()}
+        around = max(0, place - AHEAD), place + AHEAD
+        if self.near and not any(block.find(word, *around) >= 0 for word in self.near):
+            return None
+        return end, groups
+
+
+class _Texts:
+    """Finds all texts in one pass: at each place of a rare character it compares the few texts that have it there.
+
+    One regular expression of all texts would try hundreds of words at each byte; one search per text reads the
+    block hundreds of times.
+    """
+
+    def __init__(self, searches: Iterable[_Search]) -> None:
+        self.searches = list(searches)
+        self.longest = max((len(one.text) for one in self.searches), default=0)
+        self._marks: dict[bytes, list[tuple[_Search, int]]] = {}
+        for one in self.searches:
+            _, offset = max((_RARE.find(byte), at) for at, byte in enumerate(one.text[: 1 - _MARK]))
+            self._marks.setdefault(one.text[offset : offset + _MARK], []).append((one, offset))
+        rest: dict[int, list[bytes]] = {}
+        for mark in self._marks:
+            rest.setdefault(mark[0], []).append(re.escape(mark[1:]))
+        branches = [re.escape(bytes([first])) + b"(?=" + b"|".join(ends) + b")" for first, ends in rest.items()]
+        self._expression = re.compile(b"|".join(branches) or b"(?!)")
+
+    @classmethod
+    def of(cls, failures: Mapping[str, Failure]) -> _Texts:
+        """The texts of all patterns of some failures."""
+        return cls(_Search.of(one.id, pattern) for one in failures.values() for pattern in one.patterns)
+
+    def found(self, block: bytes, first: int, last: int) -> Iterator[tuple[_Search, int]]:
+        """Each text and where it begins, of those that begin from first to before last."""
+        for hit in self._expression.finditer(block, first, last + self.longest):
+            at = hit.start()
+            for one, offset in self._marks[block[at : at + _MARK]]:
+                if first <= at - offset < last and block.startswith(one.text, at - offset):
+                    yield one, at - offset
+
+
+@functools.cache
+def _all_known() -> _Texts:
+    return _Texts.of(known())
+
+
+class _Scan:
+    """One reading. `block` holds what was not searched yet, and AHEAD bytes before it."""
+
+    def __init__(self, failures: Mapping[str, Failure] | None = None) -> None:
+        self._known = known() if failures is None else failures
+        self._texts = _all_known() if failures is None else _Texts.of(failures)
+        self._found: dict[str, dict[int, Hit]] = {}
+        self._waiting = bytearray()
+        self._block, self._searched = b"", 0
+        self._line = 1  # of the block's first byte
+        self._bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take some more bytes of the log."""
+        self._bytes += len(data)
+        self._waiting += data
+        if len(self._waiting) < _PIECE:
+            return
+        # Marks at the start of a line and escape sequences are understood only where a line is whole.
+        whole = self._waiting.rfind(b"\n") + 1
+        if len(self._waiting) - whole > _LINE:
+            whole = len(self._waiting)
+        self._take(bytes(self._waiting[:whole]), last=False)
+        del self._waiting[:whole]
+
+    def end(self) -> Reading:
+        """Search what is left and give what was found."""
+        unfinished = bool(self._waiting) and not self._waiting.endswith(b"\n")
+        self._take(bytes(self._waiting), last=True)
+        found = {
+            name: (tuple(hit for _, hit in sorted(hits.items()))[:KEPT], len(hits) > KEPT)
+            for name, hits in self._found.items()
+        }
+        lines = self._line - 1 + self._block.count(b"\n") + unfinished
+        return Reading(matches=ranked(found, self._known), lines=lines, bytes=self._bytes)
+
+    def _take(self, data: bytes, *, last: bool) -> None:
+        self._block += clean(data)
+        limit = len(self._block) if last else max(self._searched, len(self._block) - AHEAD)
+        self._search(limit)
+        self._searched = limit
+        if not last and (gone := limit - AHEAD) > 0:
+            self._line += self._block.count(b"\n", 0, gone)
+            self._block, self._searched = self._block[gone:], AHEAD
+
+    def _search(self, limit: int) -> None:
+        """Keep the first hits of each failure among the texts that begin before limit."""
+        passed: dict[_Search, int] = {}  # one hit of a pattern on a line is enough
+        tries: Counter[_Search] = Counter()
+        for search, place in self._texts.found(self._block, self._searched, limit):
+            tries[search] += 1
+            enough = tries[search] > _TRIES or len(self._found.get(search.failure, ())) > KEPT
+            if enough or place < passed.get(search, 0):
+                continue
+            if matched := search.at(self._block, place):
+                self._keep(search.failure, place, *matched)
+                line_end = self._block.find(b"\n", place)
+                passed[search] = line_end if line_end >= 0 else limit
+        done = {name for name, hits in self._found.items() if len(hits) > KEPT}
+        if any(one.failure in done for one in self._texts.searches):
+            self._texts = _Texts(one for one in self._texts.searches if one.failure not in done)
+
+    def _keep(self, failure: str, place: int, end: int, groups: Mapping[str, bytes]) -> None:
+        line = self._line + self._block.count(b"\n", 0, place)
+        first, final = max(_line_start(self._block, place), place - 100), min(end, place + 500)
+        line_end = self._block.find(b"\n", final, final + 300)
+        text = shown(self._block[first : line_end if line_end >= 0 else final + 300])
+        if first > _line_start(self._block, place):
+            text = f"…{text}"
+        values = {name: shown(value[:200]) for name, value in groups.items()}
+        hit = Hit(line=line, text=text, groups=values, length=end - place)
+        hits = self._found.setdefault(failure, {})
+        other = hits.get(line, hit)
+        longer = hit if hit.length > other.length else other
+        hits[line] = replace(longer, groups={**other.groups, **values})
+
+
+def _line_start(block: bytes, place: int) -> int:
+    """Where the line of this place begins, not farther back than AHEAD."""
+    first = max(0, place - AHEAD)
+    return max(first, block.rfind(b"\n", first, place) + 1)

@@ -1,0 +1,25 @@
+"""Known failures for people: one table, then cause and fix of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from builder.failures.model import Match
+
+if TYPE_CHECKING:
+    from builder.ui import Ui
+
+
+def show(title: str, matches: Sequence[Match], ui: Ui) -> None:
+    """Show recognised failures, the most specific first, each with its lines, its cause and the one thing to do."""
+    rows = [[one.failure.id, one.failure.level, _lines(one), one.hits[0].text] for one in matches]
+    ui.table(title, ["failure", "level", "lines", "words"], rows)
+    for one in matches:
+        follows = f" (follows from {one.follows})" if one.follows else ""
+        ui.say(f"{one.failure.id}{follows}: {one.cause}")
+        ui.say(f"  fix: {one.fix}")
+
+
+def _lines(match: Match) -> str:
+    return ", ".join(str(hit.line) for hit in match.hits) + (" …" if match.more else "")

@@ -1,0 +1,45 @@
+"""lpips works without a network. Needs the weights alexnet-owt-7be5be79.pth in torch.hub's folder; one test a GPU.
+
+Without TORCH_HOME nobody promised the weights, and the tests are skipped where they are not; with it they fail.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builder.smoke.session import Probes
+
+WEIGHTS = "alexnet-owt-7be5be79.pth"
+RTOL = 2e-2  # five layers of convolutions with TF32, 2**-9 each, on the GPU
+
+
+def _distances(probe: Probes, device: str) -> dict[str, Any]:
+    figures = probe("lpips", device, WEIGHTS)
+    if not figures["there"]:
+        lost = f"needs weights: {figures['weights']} is not there"
+        assert not figures["set"], f"{lost}, though TORCH_HOME is set"
+        pytest.skip(f"{lost} (bake them in, or set TORCH_HOME to where they are mounted)")
+    return figures
+
+
+def test_the_weights_are_the_ones_their_name_tells(probe: Probes) -> None:
+    # torch.hub's convention: a name ends with the first digits of the file's sha256
+    found = _distances(probe, "cpu")["sha256"]
+    assert found.startswith("7be5be79"), f"sha256 of {WEIGHTS} is {found}"
+
+
+def test_an_image_is_at_no_distance_to_itself_and_at_some_to_another(probe: Probes) -> None:
+    figures = _distances(probe, "cpu")
+    assert figures["to_itself"] == 0, f"an image is at {figures['to_itself']} to itself"
+    assert figures["to_another"] > 0, f"another image is at {figures['to_another']}"
+
+
+@pytest.mark.needs_gpu
+def test_distances_on_the_gpu_are_those_of_the_cpu(probe: Probes) -> None:
+    cpu, cuda = (_distances(probe, device) for device in ("cpu", "cuda"))
+    assert cuda["to_itself"] == 0, f"an image is at {cuda['to_itself']} to itself"
+    assert abs(cuda["to_another"] - cpu["to_another"]) <= RTOL * cpu["to_another"], (
+        f"{cuda} on the GPU, {cpu} on the CPU"
+    )

@@ -1,0 +1,72 @@
+"""Import a compiled module, then the packages that use it, and read which GPUs its machine code is for.
+
+Arguments: the compiled module, then packages. torch is imported first where it is installed, as the modules link
+to it. A package that begins to compile in place of using the module is stopped and named in `jit`.
+Nothing helps the imports: another user where this one is root, no program on the PATH, no folder to compile in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import mmap
+import os
+import re
+import struct
+import sys
+
+MAGIC = struct.pack("<IHH", 0xBA55ED50, 1, 16)  # fat binary header: magic, version, its own size
+PTX = 1  # kinds of an entry: 1 PTX, 2 cubin; GrigoryEvko/nvopen-tools@3b50e20e:fatbin/FORMAT_SPECIFICATION.md
+NOBODY = 65534
+jit: list[str] = []
+
+
+def architectures(path: str) -> set[str]:
+    """The architectures of the fat binaries in a file: sm_90 is machine code, compute_90 is PTX."""
+    found = set()
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
+        start = data.find(MAGIC)
+        while start >= 0:
+            (size,) = struct.unpack_from("<Q", data, start + 8)
+            at, end = start + 16, min(start + 16 + size, len(data))
+            while at + 64 <= end:
+                kind, _, header, payload = struct.unpack_from("<HHIQ", data, at)
+                (number,) = struct.unpack_from("<I", data, at + 28)
+                if header < 64:
+                    break
+                found.add(f"compute_{number}" if kind == PTX else f"sm_{number}")
+                at += header + payload
+            start = data.find(MAGIC, max(end, start + 16))
+    return found
+
+
+def refuse(name: str, *_: object, **__: object) -> None:
+    """Stand in the way of torch's compilation at import."""
+    jit.append(name)
+    raise RuntimeError(f"tried to compile {name}, as its compiled module was not taken")
+
+
+os.environ.update(dict.fromkeys(("PATH", "HOME", "TORCH_EXTENSIONS_DIR", "CUDA_HOME"), "/nonexistent"))
+if os.getuid() == 0 and os.path.exists("/.dockerenv"):  # noqa: PTH110 (a machine's own root may import from its home)
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+try:
+    cpp_extension = importlib.import_module("torch.utils.cpp_extension")
+except ImportError as error:
+    if not re.match("torch", error.name or ""):
+        raise
+else:
+    cpp_extension._jit_compile = refuse  # type: ignore[attr-defined]
+
+name, packages = sys.argv[1], sys.argv[2:]
+module = importlib.import_module(name)
+failed = {}
+for package in packages:
+    try:
+        importlib.import_module(package)
+    except Exception as error:  # whatever the package does is the finding
+        failed[package] = f"{type(error).__name__}: {error}"
+origin = str(module.__file__)
+versions = {one: getattr(sys.modules.get(one), "__version__", "") for one in packages}
+figures = {"file": origin, "user": os.getuid(), "code": sorted(architectures(origin)), "versions": versions}
+print(json.dumps({**figures, "jit": jit, "failed": failed}))

@@ -1,0 +1,114 @@
+"""The shipped service at a site whose registry is a local one over TLS with a private CA.
+
+nvcr.io cannot be asked by a test, and its image has 58 GB; what the registry holds under its name is a small stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import trustme
+
+from builder.engine.client import Engine
+from builder.settings import Settings
+from builder.spec import load_service
+from builder.spec.service import Service
+from tests.conftest import REPO
+from tests.registry import registry
+
+NAME = "audio2face-nim"
+STAND_IN = "nim/nvidia/audio2face-3d"
+TAG = "2.0.0"
+
+
+@dataclass
+class Served:
+    """The registry's folder and address, and the digest of the stand-in. ca, pem: the root, and the server's own file."""
+
+    folder: Path
+    address: str
+    digest: str
+    ca: Path
+    pem: Path
+
+    def settings(self, root: Path) -> Settings:
+        """A site at this folder, whose mirror of nvcr.io is the local registry."""
+        stacks = root / "stacks"
+        shutil.copytree(REPO / "stacks" / NAME, stacks / NAME, ignore=shutil.ignore_patterns("stack.lock"))
+        mirrors = {"nvcr.io/nim/nvidia": (f"{self.address}/nim/nvidia",)}
+        return Settings(home=root / "home", stacks=(stacks,), images=mirrors, ca_bundle=(self.ca,))
+
+
+def pushed(engine: Engine, folder: Path, address: str, text: str) -> str:
+    """Put a stand-in of this text into the registry; gives its digest."""
+    reference = f"{address}/{STAND_IN}:{TAG}"
+    (folder / "standin.txt").write_text(text)
+    (folder / "Dockerfile").write_text(
+        "FROM scratch\nCOPY standin.txt /\nENV STANDIN=of-audio2face-3d\nEXPOSE 8000 52000\nCMD [\"/none\"]\n"
+    )
+    engine.run(["buildx", "build", "--quiet", "--provenance=false", "--load", "-t", reference, str(folder)])
+    try:
+        return engine.run(["push", reference]).stdout.split("digest: ")[1].split()[0]
+    finally:
+        engine.remove(reference)
+
+
+@pytest.fixture(scope="session")
+def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder, image = tmp_path_factory.mktemp("registry"), tmp_path_factory.mktemp("image")
+    authority = trustme.CA(organization_unit_name="private-root")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    with registry(folder) as address:  # the engine pushes over http, which it speaks on loopback
+        digest = pushed(engine, image, address, "not the real Audio2Face-3D\n")
+    return Served(folder, address, digest, folder / "ca.pem", folder / "server.pem")
+
+
+@pytest.fixture
+def up(served: Served) -> Iterator[Served]:
+    """The registry answers, over TLS alone."""
+    with registry(served.folder, served.address, tls=str(served.pem)):
+        yield served
+
+
+@pytest.fixture
+def settings(served: Served, tmp_path: Path) -> Settings:
+    return served.settings(tmp_path / "site")
+
+
+@pytest.fixture
+def service(settings: Settings) -> Service:
+    found = load_service(NAME, settings)
+    assert found
+    return found
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Iterator[None]:
+    """Takes the names of the service's images away again."""
+    yield
+    names = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"modelstacks/{NAME}"]
+    for tag in engine.run(names).stdout.split():
+        engine.remove(tag)
+
+
+def trusting_nobody(settings: Settings) -> Settings:
+    """The same site without the private CA."""
+    return replace(settings, ca_bundle=())
+
+
+def environment(settings: Settings, file: Path) -> dict[str, str]:
+    """The site as the command line is told of it."""
+    (mirror,) = settings.images["nvcr.io/nim/nvidia"]
+    file.write_text(f'[images]\n"nvcr.io/nim/nvidia" = ["{mirror}"]\n')
+    return {
+        **os.environ,
+        "MODELSTACKS_HOME": str(settings.home),
+        "MODELSTACKS_CONFIG": str(file),
+        "CA_BUNDLE": str(settings.ca_bundle[0]),
+    }

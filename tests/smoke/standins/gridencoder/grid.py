@@ -1,0 +1,3 @@
+"""Stands in for gridencoder.grid."""
+
+import _gridencoder as _backend  # noqa: F401

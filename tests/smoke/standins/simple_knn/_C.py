@@ -1,0 +1,11 @@
+"""Stands in for the compiled module; its code is in another file."""
+
+import numpy as np
+from torch import Tensor
+
+__file__ = "/opt/standin/code"
+
+
+def distCUDA2(points):
+    squared = ((points.array[:, None] - points.array[None]) ** 2).sum(axis=-1)
+    return Tensor(np.sort(squared, axis=1)[:, 1:4].mean(axis=1), "cuda")
