@@ -206,7 +206,9 @@ def _explained(error: JobError, recipe: Recipe, log: Path) -> ModelstacksError:
     if not first:
         return error
     fix = "see the whole log; `edits`, `flags` and `env` of the extension change how it is compiled"
-    if known := next((one for one in recognise_file(log).matches if one.failure.level == "error"), None):
+    if missing := re.match(r"ModuleNotFoundError: No module named '(\w+)", first):
+        fix = f"list what has {missing[1]} under `packages` of the toolchain, which is all that a setup.py finds"
+    elif known := next((one for one in recognise_file(log).matches if one.failure.level == "error"), None):
         first, fix = f"{first}; likely cause: {known.cause}", known.fix
     return JobError(f"{recipe.project} does not compile", where=str(log), why=first, fix=fix)
 
@@ -219,7 +221,8 @@ def _first_error(log: Path) -> str:
             text = re.sub(r"^#\d+ (\d+\.\d+ )?", "", line[:2000]).strip()
             if _PLACED.search(text):
                 return text[:500]
-            if not other and _OTHER.search(text) and not text.startswith("error: command"):
+            # A command that failed has said why before.
+            if not other and _OTHER.search(text) and "failed with exit code" not in text:
                 other = text[:500]
     return other
 
@@ -229,6 +232,6 @@ def _differs(recipe: Recipe, locked: Artifact, item: Artifact, settings: Setting
         f"{recipe.project} as compiled here is not the wheel in the lock",
         where=str(_folder(recipe, settings) / item.filename),
         why=f"a compiler's output may differ from run to run: sha256 {item.sha256} here, {locked.sha256} in the lock",
-        fix="bring wheels/built/ of where it was locked (a bundle, or the setting `built`), or take this one by "
-        "`make lock UPGRADE=1`",
+        fix="bring wheels/built/ of where it was locked (a bundle, or the setting `built`), or take this one: remove "
+        "the other's line under `built` in stack.lock",
     )

@@ -140,6 +140,10 @@ def _compile(
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in stack.from_source:
             command += ["--no-binary", name]
+        if stack.from_source and stack.toolchain:
+            # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
+            (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))
+            command += ["--build-constraint", "tools.txt"]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
         _uv([*command, "-o", "requirements.txt"], stack, home, settings)
         _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings)

@@ -15,7 +15,7 @@ from builder.render.recipe import recipes
 from builder.render.trees import write_tree
 from builder.settings import Settings
 from builder.spec import stack_folder
-from builder.spec.files import FILES, own_files
+from builder.spec.files import FILES, mode, own_files
 from builder.spec.model import Stack
 
 __all__ = ["Rendered", "render", "require_fetched"]
@@ -71,7 +71,7 @@ def _own_files(stack: Stack, folder: Path, settings: Settings) -> Path:
         target = context / name
         if not target.exists() or target.read_bytes() != path.read_bytes():
             write_atomic(target, path.read_bytes())
-        target.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        target.chmod(mode(path))
     return context
 
 

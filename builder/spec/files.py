@@ -40,7 +40,13 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
                 yield inside.as_posix(), path
 
 
+def mode(path: Path) -> int:
+    """0o755 for a script or program, else 0o644: by its first bytes, as a bundle or a mount may lose its own mode."""
+    with path.open("rb") as stream:
+        return 0o755 if stream.read(4).startswith((b"#!", b"\x7fELF")) else 0o644
+
+
 def digest(folder: Path, names: Sequence[str]) -> str:
-    """What those files are, as 64 hex digits: names, which may be run, and content; "" for none."""
-    rows = [(name, bool(path.stat().st_mode & 0o100), sha256_of(path)) for name, path in own_files(folder, names)]
+    """What those files are, as 64 hex digits: names, modes and content; "" for none."""
+    rows = [(name, mode(path), sha256_of(path)) for name, path in own_files(folder, names)]
     return sha256_text(json.dumps(rows)) if rows else ""

@@ -17,19 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from builder.build import build, compile_all
 from builder.build import compile as compiling
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
+from builder.failures import recognise_file
 from builder.files import sha256_of
 from builder.lock import StackLock, inputs_digest, read, require_fresh, sources, store
 from builder.render import recipes
 from builder.spec import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, package, python, remove_images, talking
-from tests.conftest import REPO, cli, document
+from tests.build.kit import TOOLCHAIN, Ground, ground, package, python, remove_images, talking
+from tests.conftest import FAMILY, REPO, cli, document
 
 PROJECTS = ["diff-gaussian-rasterization", "fromgit", "fromsdist", "gridencoder", "plain", "simple-knn"]
 LOOK = """
@@ -60,6 +62,19 @@ class Made:
         return self.ground.folder("kit")
 
 
+def own_files(here: Ground, main: str) -> None:
+    """Write files/ of the stack `kit`; only serve/bin is asked for."""
+    top = here.folder("kit") / "files" / "serve"
+    for name, text in {
+        "bin/main.py": f"import os, sys\n{main}\nprint(sys.argv[1:], sorted(os.listdir('/opt/serve')))\n",
+        "bin/run.sh": "#!/bin/sh\necho run\n",
+        "bin/.hidden": "",
+        "notes.txt": "not asked for",
+    }.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+
+
 def kit(here: Ground) -> None:
     """Write the stack `kit`: a package of each kind that can be compiled."""
     project = here.repository("talking", talking())
@@ -69,8 +84,12 @@ def kit(here: Ground) -> None:
     here.sdist("fromsdist", package("fromsdist", "fromsdist", answer=""))
     here.sdist("plain", package("plain", "plain", answer="47"))
     path = "/workspace/submodules"
+    own_files(here, "print(os.getcwd(), 'first')")
     here.write(
         "kit",
+        files=[{"from": "serve/bin", "into": "/opt/serve"}],
+        entrypoint=["python", "/opt/serve/main.py", "two words"],
+        workdir="/workspace/gridencoder",
         packages=["fromsdist==1.0", "plain==1.0"],
         indexes={"own": {"find-links": f"{here.site.url}/files/index.html", "packages": ["fromsdist", "plain"]}},
         **{"from-source": ["fromsdist", "plain"]},
@@ -152,8 +171,8 @@ def test_everything_imports_from_anywhere_without_a_compiler(made: Made, engine:
         "plain": [47, SITE],
         "gridencoder": "_gridencoder",
     }
-    tools = engine.run(["run", "--rm", made.image, "sh", "-c", "command -v g++ gcc cc ninja; true"]).stdout
-    assert tools == "", "nothing of the toolchain is in the image"
+    look = ["run", "--rm", "--entrypoint", "sh", made.image, "-c", "command -v g++ gcc cc ninja; true"]
+    assert engine.run(look).stdout == "", "nothing of the toolchain is in the image"
     names = "sorted(one.metadata['Name'].lower().replace('_', '-') for one in distributions())"
     listed = python(engine, made.image, f"from importlib.metadata import distributions; print(*{names})")
     assert listed.stdout.split() == PROJECTS
@@ -165,6 +184,28 @@ def test_without_what_was_compiled_gridencoder_would_compile_itself(made: Made, 
     done = python(engine, made.image, code)
     assert done.returncode == 1
     assert "compiling at first import" in done.stderr
+
+
+def test_a_container_starts_as_the_stack_says_with_its_own_files(made: Made, engine: Engine) -> None:
+    def started(image: str) -> list[str]:
+        return engine.run(["run", "--rm", "--network=none", image]).stdout.splitlines()
+
+    assert started(made.image) == ["/workspace/gridencoder first", "['two words'] ['main.py', 'run.sh']"]
+    script = engine.run(["run", "--rm", "--entrypoint", "/opt/serve/run.sh", "--user", "1234:1234", made.image]).stdout
+    assert script == "run\n"
+
+    there = made.ground.other("changed", compiled=True)
+    own_files(there, "print('second')")
+    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    try:
+        stack, lock = load_stack("kit", there.settings), read(there.folder("kit"))
+        require_fresh(stack, lock, there.folder("kit"))
+        build(stack, lock, there.settings, engine, Ui(), tag=tag)
+        assert started(tag)[0] == "second", "another file is another image, by the same lock"
+        again = build(stack, lock, there.settings, engine, Ui(), tag=tag)
+        assert again.built is False
+    finally:
+        engine.remove(tag)
 
 
 def compiled(here: Ground, name: str, engine: Engine, **keys: bool) -> StackLock:
@@ -328,7 +369,8 @@ def test_a_wheel_that_comes_out_otherwise_is_refused_with_what_to_do(
     error = caught.value
     assert error.problem == "dice as compiled here is not the wheel in the lock"
     assert f"{item.sha256} in the lock" in error.why
-    assert "`make lock UPGRADE=1`" in error.fix and "bundle" in error.fix
+    assert "a bundle, or the setting `built`" in error.fix
+    assert "remove the other's line under `built` in stack.lock" in error.fix
     assert read(here.folder("dice")) == before
 
     logs = here.logs("dice")
@@ -341,6 +383,21 @@ def test_a_wheel_that_comes_out_otherwise_is_refused_with_what_to_do(
     assert compiled(mirrored, "dice", engine) == before
     path = here.settings.home / item.folder / item.filename
     assert path.read_bytes() == kept
+
+
+def test_a_wheel_whose_line_is_removed_from_the_lock_gives_way_to_the_one_compiled_here(
+    made: Made, engine: Engine
+) -> None:
+    here = lone(made, "giving", package("giving", "giving"))
+    (item,) = compiled(here, "giving", engine).built
+    lock, before = here.folder("giving") / "stack.lock", here.logs("giving")
+    text = lock.read_text()
+    lock.write_text(text.replace(item.sha256, "0" * 64))
+    with pytest.raises(JobError):
+        compiled(here, "giving", engine)
+    lock.write_text("".join(line for line in lock.read_text().splitlines(keepends=True) if "built:" not in line))
+    assert compiled(here, "giving", engine).built == (item,)
+    assert (lock.read_text(), here.logs("giving")) == (text, before)
 
 
 def test_the_locked_wheel_serves_where_a_record_speaks_of_another(made: Made, engine: Engine) -> None:
@@ -363,7 +420,6 @@ ERRORS = {
         {"code": "#include <no_such_header.h>"},
         r"^ext\.cpp:\d+:10: fatal error: no_such_header\.h: No such file or directory",
     ),
-    "module": ({"setup": "import torch"}, r"^ModuleNotFoundError: No module named 'torch'"),
     "library": ({"setup": "import os; os.environ['LDFLAGS'] = '-lnosuchlibrary'"}, r"cannot find -lnosuchlibrary"),
 }
 
@@ -383,6 +439,25 @@ def test_a_compile_error_shows_the_compilers_own_first_words(case: str, made: Ma
     assert Path(error.where).is_file()
     assert error.fix
     assert (here.kept(), read(here.folder(name)).built) == (before, ())
+
+
+def test_a_missing_module_is_one_of_the_toolchain(made: Made, engine: Engine) -> None:
+    here = lone(made, "needing", package("needing", "needing", setup="import torch.utils.cpp_extension"))
+    with pytest.raises(JobError) as caught:
+        compiled(here, "needing", engine)
+    fix = "list what has torch under `packages` of the toolchain, which is all that a setup.py finds"
+    assert (caught.value.why, caught.value.fix) == ("ModuleNotFoundError: No module named 'torch'", fix)
+
+
+def test_a_known_failure_is_told_by_its_likely_cause(made: Made, engine: Engine) -> None:
+    here = lone(made, "bare", package("bare", "bare"))
+    store.write(here.folder("bare"), replace(read(here.folder("bare")), toolchain_debs=()))
+    with pytest.raises(JobError) as caught:
+        compiled(here, "bare", engine)
+    assert "g++' failed: No such file or directory; likely cause: " in caught.value.why
+    known = recognise_file(Path(caught.value.where)).matches[0]
+    assert known.failure.id == "compiler-missing"
+    assert (caught.value.why.rpartition("; likely cause: ")[2], caught.value.fix) == (known.cause, known.fix)
 
 
 def test_a_compile_without_a_network(made: Made, engine: Engine) -> None:
@@ -523,3 +598,29 @@ def test_a_bundle_is_refused_where_a_compiled_wheel_is_not_there(made: Made, tmp
     unrecorded(there, "kit")
     waiting = document(cli(*words, env=there.environment), code=2)["errors"][0]
     assert waiting["problem"] == "6 packages of kit are not compiled yet"
+
+
+@pytest.mark.heavy
+def test_ccache_serves_what_did_not_change_and_nothing_compiled_with_other_flags(
+    here: Ground, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "import atexit, os; atexit.register(os.system, 'grep -o Result.*cache.* /tmp/ccache.log; true')"
+    files = package("cached", "cached", answer=str(secrets.randbits(30)), setup=said)
+    source = here.repository("cached", files) | {"into": "/workspace"}
+    family = {**yaml.safe_load(FAMILY), "toolchain": {**TOOLCHAIN, "system": ["g++", "python3-dev", "ccache"]}}
+
+    def results(jobs: str, **flags: list[str]) -> set[str]:
+        one = {"name": "cached", "path": "/workspace", "compiled": ["cached"], "flags": flags}
+        one["env"] = {"CCACHE_LOGFILE": "/tmp/ccache.log"}
+        here.write("cached", family, sources=[source], extensions=[one])
+        here.locked("cached")
+        unrecorded(here, "cached")
+        monkeypatch.setenv("MAX_JOBS", jobs)  # the engine's cache shall not serve it, but ccache
+        (item,) = compiled(here, "cached", engine).built
+        shutil.rmtree(here.settings.home / item.folder)
+        log = here.settings.build / "cached" / "extensions" / "cached" / "build.log"
+        return set(re.findall(r"Result: (\w+)", log.read_text()))
+
+    assert "cache_miss" in results("1")
+    assert "direct_cache_hit" in results("2")
+    assert "cache_miss" in results("3", nvcc=["--use_fast_math"]), "ccache 4.7 does not know nvcc's own variables"

@@ -18,7 +18,7 @@ import grpc
 from a2f_client import wire
 
 # Apple, ARKit documentation: ARFaceAnchor.BlendShapeLocation; written as Audio2Face-3D does.
-ARKIT = (
+ARKIT = (  # noqa: SIM905 - a table of names
     "EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft EyeBlinkRight"
     " EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight EyeSquintRight EyeWideRight JawForward JawLeft"
     " JawRight JawOpen MouthClose MouthFunnel MouthPucker MouthLeft MouthRight MouthSmileLeft MouthSmileRight"
@@ -26,7 +26,7 @@ ARKIT = (
     " MouthRollUpper MouthShrugLower MouthShrugUpper MouthPressLeft MouthPressRight MouthLowerDownLeft"
     " MouthLowerDownRight MouthUpperUpLeft MouthUpperUpRight BrowDownLeft BrowDownRight BrowInnerUp BrowOuterUpLeft"
     " BrowOuterUpRight CheekPuff CheekSquintLeft CheekSquintRight NoseSneerLeft NoseSneerRight TongueOut"
-).split()  # noqa: SIM905
+).split()
 FPS = 30
 
 

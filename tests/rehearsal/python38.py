@@ -102,6 +102,7 @@ def devel_base(folder: Path, settings: Settings, engine: Engine) -> str:
     )
     tag = "modelstacks-test:python38-devel"
     engine.run(["buildx", "build", "--quiet", "--load", "--network=none", "--tag", tag, str(context)])
+    engine.remove(compiler)
     return tag
 
 

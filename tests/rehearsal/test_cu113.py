@@ -6,11 +6,14 @@ The extensions are our own, in C++, of the same shape: the trap lies in where an
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +36,10 @@ FOLDERS = ["submodules/diff-gaussian-rasterization", "submodules/simple-knn", "g
 TOOLCHAIN = {"packages": ["setuptools>=60", "wheel", "pip"]}
 PLAIN = """FROM {base}
 RUN --mount=from=wheels,target=/mnt/wheels \\
-    python3 /mnt/wheels/pip-*.whl/pip install --no-index --find-links /mnt/wheels pip setuptools wheel
+    python3 "$(echo /mnt/wheels/pip-*.whl)/pip" install --no-index --find-links /mnt/wheels pip setuptools wheel
 COPY project /workspace
 RUN cd /workspace && for folder in {folders}; do \\
-      python3 -m pip install --no-index --no-build-isolation --no-deps --editable $folder; \\
+      python3 -m pip install --no-index --no-build-isolation --no-deps --editable $folder >> /pip.log || exit 1; \\
     done
 """
 LOOK = """
@@ -107,38 +110,54 @@ def write(here: Ground) -> None:
     )
 
 
-def test_editable_installs_by_pip_cannot_be_imported(rehearsed: Rehearsed, engine: Engine, tmp_path: Path) -> None:
-    """The failure: pip says installed, and the link lies where this Python does not look."""
-    shutil.copytree(
-        rehearsed.ground.site.git_root / "talking", tmp_path / "project", ignore=shutil.ignore_patterns(".git")
-    )
-    (tmp_path / "Dockerfile").write_text(PLAIN.format(base=rehearsed.base, folders=" ".join(FOLDERS)))
+@contextmanager
+def installed_by_pip(rehearsed: Rehearsed, engine: Engine, folder: Path, more: str = "") -> Iterator[str]:
+    """An image of a plain Dockerfile with editable installs, removed at the end. more: lines after its FROM."""
+    source = rehearsed.ground.site.git_root / "talking"
+    shutil.copytree(source, folder / "project", ignore=shutil.ignore_patterns(".git"))
+    text = PLAIN.format(base=f"{rehearsed.base}\n{more}", folders=" ".join(FOLDERS))
+    (folder / "Dockerfile").write_text(text)
     tag = f"modelstacks-test:{secrets.token_hex(6)}"
     contexts = ["--build-context", f"wheels={rehearsed.ground.settings.wheels}"]
-    engine.run(["buildx", "build", "--quiet", "--load", "--network=none", *contexts, "--tag", tag, str(tmp_path)])
+    engine.run(["buildx", "build", "--quiet", "--load", "--network=none", *contexts, "--tag", tag, str(folder)])
     try:
+        yield tag
+    finally:
+        engine.remove(tag)
 
-        def shell(command: str) -> str:
-            return engine.run(["run", "--rm", "--network=none", tag, "sh", "-c", command]).stdout
 
-        installed = {
-            row["name"] for row in json.loads(shell("cd /workspace/gridencoder && python3 -m pip list --format json"))
-        }
-        links = shell("ls /usr/lib/python3.8/site-packages").split()
-        assert {"diff-gaussian-rasterization.egg-link", "simple-knn.egg-link", "gridencoder.egg-link"} <= set(links), (
-            links
-        )
-        assert "easy-install.pth" in links
-        options = ["--rm", "--network=none", "--workdir=/", "--user=1234:1234"]
-        found = json.loads(engine.run(["run", *options, tag, "python3", "-c", LOOK]).stdout)
+def seen(engine: Engine, tag: str, command: str) -> str:
+    return engine.run(["run", "--rm", "--network=none", tag, "sh", "-c", command]).stdout
+
+
+def imported(engine: Engine, tag: str) -> dict[str, Any]:
+    """What the system's Python imports, from / as another user."""
+    options = ["--rm", "--network=none", "--workdir=/", "--user=1234:1234"]
+    found: dict[str, Any] = json.loads(engine.run(["run", *options, tag, "python3", "-c", LOOK]).stdout)
+    return found
+
+
+def test_editable_installs_by_pip_cannot_be_imported(rehearsed: Rehearsed, engine: Engine, tmp_path: Path) -> None:
+    """The failure: pip says installed, and the link lies where this Python does not look."""
+    with installed_by_pip(rehearsed, engine, tmp_path) as tag:
+        said = re.findall("^Successfully installed ([a-z_]+)", seen(engine, tag, "cat /pip.log"), re.M)
+        assert said == ["diff_gaussian_rasterization", "simple_knn", "gridencoder"]
+        compiled = seen(engine, tag, "find /workspace -name '*.so' -not -path '*/build/*'").split()
+        assert len(compiled) == 3, "each of them was compiled"
+        links = {"diff-gaussian-rasterization.egg-link", "simple-knn.egg-link", "gridencoder.egg-link"}
+        assert set(seen(engine, tag, "ls /usr/lib/python3.8/site-packages").split()) == links | {"easy-install.pth"}
+        found = imported(engine, tag)
         assert found["path"] == ["/usr/local/lib/python3.8/dist-packages", "/usr/lib/python3/dist-packages"]
         for name in ("diff_gaussian_rasterization", "simple_knn._C", "_gridencoder", "gridencoder"):
             assert found[name].startswith("ModuleNotFoundError"), found
-        assert "setuptools" in installed, "what goes by a wheel does land where it is read"
-        compiled = shell("find /workspace -name '*.so'").split()
-        assert len(compiled) == 3, "all of them compiled"
-    finally:
-        engine.remove(tag)
+
+
+def test_the_cause_is_the_distutils_of_setuptools(rehearsed: Rehearsed, engine: Engine, tmp_path: Path) -> None:
+    """The control: by the system's own distutils the very same installs are found."""
+    with installed_by_pip(rehearsed, engine, tmp_path, "ENV SETUPTOOLS_USE_DISTUTILS=stdlib") as tag:
+        assert seen(engine, tag, "ls /usr/lib/python3.8/site-packages 2>&1 || true").count("egg-link") == 0
+        found = imported(engine, tag)
+        assert (found["simple_knn._C"], found["_gridencoder"]) == (43, 44)
 
 
 def test_the_stack_makes_the_same_importable_from_anywhere(rehearsed: Rehearsed, engine: Engine) -> None:
@@ -159,8 +178,6 @@ def test_the_stack_makes_the_same_importable_from_anywhere(rehearsed: Rehearsed,
         "_gridencoder": 44,
         "gridencoder": "imported",
     }
-    listed = "import sys; print([path for path in sys.path if path.startswith('/workspace')])"
-    assert json.loads(python(engine, image, listed).stdout.replace("'", '"')) == [
-        *(f"/workspace/{folder}" for folder in FOLDERS),
-        "/workspace",
-    ]
+    listed = "import json, sys; print(json.dumps([path for path in sys.path if path.startswith('/workspace')]))"
+    paths = json.loads(python(engine, image, listed).stdout)
+    assert sorted(paths) == sorted(["/workspace", *(f"/workspace/{folder}" for folder in FOLDERS)])

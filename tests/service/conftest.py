@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,20 +16,25 @@ import pytest
 import trustme
 
 from builder.engine.client import Engine
+from builder.fetch import fetch
+from builder.files import held
+from builder.lock import apt
 from builder.settings import Settings
+from builder.settings import load as site
 from builder.spec import load_service
 from builder.spec.service import Service
+from builder.ui import Ui
 from tests.conftest import REPO
 from tests.registry import registry
 
-NAME = "audio2face-nim"
+NAME = "standin-nim"  # the shipped stack file under a name of its own
 STAND_IN = "nim/nvidia/audio2face-3d"
 TAG = "2.0.0"
 
 
 @dataclass
 class Served:
-    """The registry's folder and address, and the digest of the stand-in. ca, pem: the root, and the server's own file."""
+    """A registry and the digest of the stand-in in it. ca: its private root. pem: the server's key and certificates."""
 
     folder: Path
     address: str
@@ -39,7 +45,8 @@ class Served:
     def settings(self, root: Path) -> Settings:
         """A site at this folder, whose mirror of nvcr.io is the local registry."""
         stacks = root / "stacks"
-        shutil.copytree(REPO / "stacks" / NAME, stacks / NAME, ignore=shutil.ignore_patterns("stack.lock"))
+        (stacks / NAME).mkdir(parents=True)
+        shutil.copy(REPO / "stacks" / "audio2face-nim" / "stack.yaml", stacks / NAME)
         mirrors = {"nvcr.io/nim/nvidia": (f"{self.address}/nim/nvidia",)}
         return Settings(home=root / "home", stacks=(stacks,), images=mirrors, ca_bundle=(self.ca,))
 
@@ -49,7 +56,7 @@ def pushed(engine: Engine, folder: Path, address: str, text: str) -> str:
     reference = f"{address}/{STAND_IN}:{TAG}"
     (folder / "standin.txt").write_text(text)
     (folder / "Dockerfile").write_text(
-        "FROM scratch\nCOPY standin.txt /\nENV STANDIN=of-audio2face-3d\nEXPOSE 8000 52000\nCMD [\"/none\"]\n"
+        'FROM scratch\nCOPY standin.txt /\nENV STANDIN=of-audio2face-3d\nEXPOSE 8000 52000\nCMD ["/none"]\n'
     )
     engine.run(["buildx", "build", "--quiet", "--provenance=false", "--load", "-t", reference, str(folder)])
     try:
@@ -102,13 +109,34 @@ def trusting_nobody(settings: Settings) -> Settings:
     return replace(settings, ca_bundle=())
 
 
-def environment(settings: Settings, file: Path) -> dict[str, str]:
-    """The site as the command line is told of it."""
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """The site as the command line is told of it; folder: for its settings file."""
     (mirror,) = settings.images["nvcr.io/nim/nvidia"]
-    file.write_text(f'[images]\n"nvcr.io/nim/nvidia" = ["{mirror}"]\n')
+    (folder / "modelstacks").mkdir()
+    (folder / "modelstacks" / "modelstacks.toml").write_text(f'[images]\n"nvcr.io/nim/nvidia" = ["{mirror}"]\n')
     return {
-        **os.environ,
+        "XDG_CONFIG_HOME": str(folder),
         "MODELSTACKS_HOME": str(settings.home),
-        "MODELSTACKS_CONFIG": str(file),
+        "MODELSTACKS_STACKS": str(settings.stacks[0]),
         "CA_BUNDLE": str(settings.ca_bundle[0]),
     }
+
+
+@pytest.fixture
+def composing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's compose, of Debian 13, as a plug-in of the docker command; brought once to the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modelstacks" / "tests"
+    plugin = cache / "compose" / "cli-plugins" / "docker-compose"
+    with held(cache / "compose.lock"):
+        if not plugin.exists():
+            own = replace(site(), home=cache / "compose-home")
+            with apt.opened("debian", ("trixie",), own) as private:
+                (deb,) = [one for one in private.install(("docker-compose",)) if one.project == "docker-compose"]
+            fetch([deb], {}, own, Ui())
+            words = ["dpkg-deb", "--extract", str(own.home / deb.folder / deb.filename), str(cache / "compose.new")]
+            subprocess.run(words, check=True)
+            plugin.parent.mkdir(parents=True, exist_ok=True)
+            (cache / "compose.new" / "usr/libexec/docker/cli-plugins/docker-compose").replace(plugin)
+            shutil.rmtree(own.home)
+            shutil.rmtree(cache / "compose.new")
+    monkeypatch.setenv("DOCKER_CONFIG", str(plugin.parent.parent))

@@ -21,6 +21,8 @@ def test_the_compiled_module_holds_code_for_the_gpus_of_the_stack(stack: Expecte
 
 
 def test_pytorch3d_has_its_locked_version(stack: Expected, probe: Probes) -> None:
+    if "pytorch3d" not in stack.pins and any("pytorch3d._C" in one.modules for one in stack.extensions):
+        pytest.skip("the stack compiles it from a commit, and a commit names no version")
     assert_locked(stack, probe("pytorch3d", "cpu")["version"], "pytorch3d")
 
 

@@ -2,16 +2,17 @@
 
 Arguments: the compiled module, then packages. torch is imported first where it is installed, as the modules link
 to it. A package that begins to compile in place of using the module is stopped and named in `jit`.
-Nothing helps the imports: another user where this one is root, no program on the PATH, no folder to compile in.
+Nothing helps the imports: another user where this one is root, no program on the PATH, no folder to compile in, and
+nothing imported before its time (torch.utils.cpp_extension, say, which brings what setuptools carries along).
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.abc
+import importlib.util
 import json
 import mmap
 import os
-import re
 import struct
 import sys
 
@@ -46,17 +47,36 @@ def refuse(name: str, *_: object, **__: object) -> None:
     raise RuntimeError(f"tried to compile {name}, as its compiled module was not taken")
 
 
+class Guard(importlib.abc.MetaPathFinder):
+    """Takes torch's compilation away at the moment something imports it."""
+
+    def find_spec(self, fullname, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+        """The import system's hook."""
+        if fullname != "torch.utils.cpp_extension":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        assert spec and spec.loader  # noqa: S101 - torch has it
+        run = spec.loader.exec_module
+
+        def exec_module(module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            run(module)
+            module._jit_compile = refuse
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
 os.environ.update(dict.fromkeys(("PATH", "HOME", "TORCH_EXTENSIONS_DIR", "CUDA_HOME"), "/nonexistent"))
 if os.getuid() == 0 and os.path.exists("/.dockerenv"):  # noqa: PTH110 (a machine's own root may import from its home)
     os.setgid(NOBODY)
     os.setuid(NOBODY)
+sys.meta_path.insert(0, Guard())
 try:
-    cpp_extension = importlib.import_module("torch.utils.cpp_extension")
+    importlib.import_module("torch")
 except ImportError as error:
-    if not re.match("torch", error.name or ""):
+    if error.name != "torch":
         raise
-else:
-    cpp_extension._jit_compile = refuse  # type: ignore[attr-defined]
 
 name, packages = sys.argv[1], sys.argv[2:]
 module = importlib.import_module(name)
