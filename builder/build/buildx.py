@@ -20,7 +20,7 @@ _WIDTH = 110  # characters of a step's command that are shown; the log has all o
 _ENGINE_GONE = re.compile(
     r"Cannot connect to the Docker daemon|error reading from server|connection refused|: EOF$|closing"
 )
-NO_SPACE = re.compile(r"no space left on device", re.I)
+_NO_SPACE = re.compile(r"no space left on device", re.I)
 
 
 def run(
@@ -134,17 +134,12 @@ def _recognised(error: ModelstacksError, log: Path) -> ModelstacksError:
     return error
 
 
-def disk_full(log: Path, why: str) -> SurroundingsError:
-    """The engine has no room left."""
-    fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
-    return SurroundingsError("the engine's disk is full", where=str(log), why=why, fix=fix)
-
-
 def _failure(said: str, log: Path) -> ModelstacksError:
     reason = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR:")), said[-300:])
     step = re.search(r"^------\n > (\[[^\]]+\])[^\n]*\n(.*?)\n------$", said, re.M | re.S)
-    if NO_SPACE.search(said):
-        return disk_full(log, reason)
+    if _NO_SPACE.search(said):
+        fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
+        return SurroundingsError("the engine's disk is full", where=str(log), why=reason, fix=fix)
     if _ENGINE_GONE.search(reason):
         fix = "start it again (`make engine`), then run the same command: finished stages are kept"
         return SurroundingsError("the engine went away during the build", where=str(log), why=reason, fix=fix)
