@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from builder.build.build import Built
 from builder.build.service import build as load_image
@@ -12,7 +10,7 @@ from builder.check import packaged_facts
 from builder.check.model import Finding
 from builder.check.service import check as find
 from builder.engine.client import Engine
-from builder.errors import InputError, JobError
+from builder.errors import InputError
 from builder.fetch import Fetched
 from builder.fetch import fetch as bring
 from builder.lock import service as locks
@@ -25,10 +23,8 @@ from builder.smoke.report import GpuMode, SmokeReport
 from builder.smoke.service import smoke as prove
 from builder.spec import stack_folder
 from builder.spec.service import Service
-from builder.stack import Made
+from builder.stack import Made, refuse_errors, timed
 from builder.ui import Ui
-
-T = TypeVar("T")
 
 
 def locked(service: Service, settings: Settings) -> ServiceLock:
@@ -78,27 +74,19 @@ def smoke(service: Service, settings: Settings, engine: Engine, *, gpu: GpuMode)
 def make(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False) -> Made:
     """The verb stack: lock where needed, fetch, load, test. Raises as its steps do, JobError where a test failed."""
     seconds: dict[str, float] = {}
-
-    def timed(verb: str, work: Callable[[], T]) -> T:
-        started = time.monotonic()
-        try:
-            return work()
-        finally:
-            seconds[verb] = time.monotonic() - started
-
-    for finding in check(service, settings):
-        ui.warn(f"{finding.problem}. Fix: {finding.fix}")
+    refuse_errors(check(service, settings), ui)
     if not store.exists(stack_folder(service.name, settings)):
         if offline:
             raise InputError(f"{service.name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
-        timed("lock", lambda: lock(service, settings, ui))
+        with timed(seconds, "lock"):
+            lock(service, settings, ui)
     engine = Engine.connect()
-    fetched = timed("fetch", lambda: fetch(service, settings, ui, offline=offline))
-    built = timed("build", lambda: build(service, settings, engine, ui))
-    report = timed("smoke", lambda: smoke(service, settings, engine, gpu=gpu))
+    with timed(seconds, "fetch"):
+        fetched = fetch(service, settings, ui, offline=offline)
+    with timed(seconds, "build"):
+        built = build(service, settings, engine, ui)
+    with timed(seconds, "smoke"):
+        report = smoke(service, settings, engine, gpu=gpu)
     made = Made(built, fetched, report, seconds)
-    made.summary(ui)
-    if not report.green:
-        fix = "see the table above"
-        raise JobError(f"{report.failed} smoke tests of {service.name} failed", where=str(report.junit), fix=fix)
+    made.conclude(ui)
     return made

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from builder.build import Built, build, compile_all
 from builder.check import Finding, check
@@ -19,8 +20,6 @@ from builder.smoke import GpuMode, SmokeReport, smoke
 from builder.spec import load_stack, stack_folder
 from builder.spec.model import Stack
 from builder.ui import Ui, human_bytes
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,27 @@ class Made:
             "seconds": {verb: round(value, 3) for verb, value in self.seconds.items()},
         }
 
-    def summary(self, ui: Ui) -> None:
-        """The closing table."""
+    def conclude(self, ui: Ui) -> None:
+        """The closing tables. Raises JobError where a smoke test failed."""
         built, seconds = self.built, self.seconds
         rows = [["tag", built.tag], ["id", built.id], ["size", human_bytes(built.size)]]
         rows += [[f"{verb}, seconds", f"{value:.1f}"] for verb, value in seconds.items()]
         rows.append(["all, seconds", f"{sum(seconds.values()):.1f}"])
         ui.table(f"{built.stack}: {'built' if built.built else 'unchanged'}", ["", ""], rows)
         self.report.table(ui)
+        if not self.report.green:
+            problem = f"{self.report.failed} smoke tests of {built.stack} failed"
+            raise JobError(problem, where=str(self.report.junit), fix="see the table above")
+
+
+@contextmanager
+def timed(seconds: dict[str, float], verb: str) -> Iterator[None]:
+    """Note under the verb how long the with block takes."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[verb] = time.monotonic() - started
 
 
 def locked(name: str, settings: Settings) -> tuple[Stack, StackLock]:
@@ -79,35 +91,27 @@ def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool =
     failed) or SurroundingsError.
     """
     seconds: dict[str, float] = {}
-
-    def timed(verb: str, work: Callable[[], T]) -> T:
-        started = time.monotonic()
-        try:
-            return work()
-        finally:
-            seconds[verb] = time.monotonic() - started
-
-    stack = timed("check", lambda: load_stack(name, settings))
+    with timed(seconds, "check"):
+        stack = load_stack(name, settings)
     folder = stack_folder(name, settings)
     if not store.exists(folder):
         refuse_errors(check(stack, None), ui)
         if offline:
             raise InputError(f"{name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
-        timed("lock", lambda: resolve.lock(stack, folder, settings, ui))
+        with timed(seconds, "lock"):
+            resolve.lock(stack, folder, settings, ui)
     _, lock = locked(name, settings)
     refuse_errors(check(stack, lock), ui)
     lock = settle(lock, folder, settings, ui, frozen=frozen or offline)
     engine = Engine.connect()
-    fetched = timed("fetch", lambda: fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline))
-    lock = timed(
-        "compile", lambda: compile_all(stack, lock, folder, settings, engine, ui, frozen=frozen, offline=offline)
-    )
-    built = timed("build", lambda: build(stack, lock, settings, engine, ui))
-    report = timed("smoke", lambda: smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True))
+    with timed(seconds, "fetch"):
+        fetched = fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline)
+    with timed(seconds, "compile"):
+        lock = compile_all(stack, lock, folder, settings, engine, ui, frozen=frozen, offline=offline)
+    with timed(seconds, "build"):
+        built = build(stack, lock, settings, engine, ui)
+    with timed(seconds, "smoke"):
+        report = smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True)
     made = Made(built, fetched, report, seconds)
-    made.summary(ui)
-    if not report.green:
-        raise JobError(
-            f"{report.failed} smoke tests of {name} failed", where=str(report.junit), fix="see the table above"
-        )
+    made.conclude(ui)
     return made

@@ -105,6 +105,8 @@ def _kept(recipe: Recipe, locked: Artifact | None, settings: Settings) -> Artifa
 def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
     """The wheel that a built.json names. Raises KeyError, TypeError or ValueError for one that names none."""
     filename, size, sha256 = record["filename"], record["size"], record["sha256"]
+    if not isinstance(filename, str) or not isinstance(size, int):
+        raise TypeError("filename and size are a text and a number")
     try:
         project, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
@@ -116,7 +118,7 @@ def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
     return Artifact(
         kind="built",
         filename=filename,
-        size=int(size),
+        size=size,
         sha256=sha256,
         origin=f"built:{recipe.key}",
         project=str(project),
@@ -148,11 +150,9 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
 
 def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings, engine: Engine, ui: Ui) -> Artifact:
     """Compile one wheel and keep it."""
+    jobs = _jobs(engine)
     base.ensure(lock.base, settings, engine, ui)
     rendered = render_recipe(stack, lock, recipe, settings)
-    jobs = os.environ.get("MAX_JOBS", "")
-    if not re.fullmatch(r"[1-9]\d{0,3}", jobs):
-        jobs = str(max(1, min(engine.info.cores, engine.info.memory // _BYTES_PER_JOB)))
     capabilities = f" for compute capability {', '.join(stack.gpus)}" if stack.gpus else ""
     ui.step(f"compiling {recipe.project}{capabilities}, {jobs} jobs")
     folder = _folder(recipe, settings)
@@ -170,6 +170,14 @@ def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings,
     _record(recipe, item, settings)
     ui.say(f"compiled {item.filename}, {human_bytes(item.size)}")
     return item
+
+
+def _jobs(engine: Engine) -> str:
+    """How many compilers run at once: MAX_JOBS, else by cores and memory. Raises InputError for no such number."""
+    jobs = os.environ.get("MAX_JOBS") or str(max(1, min(engine.info.cores, engine.info.memory // _BYTES_PER_JOB)))
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", jobs):
+        raise InputError(f"MAX_JOBS={jobs} is no number of jobs", fix="give a number from 1 to 9999, or leave it out")
+    return jobs
 
 
 def _record(recipe: Recipe, item: Artifact, settings: Settings) -> None:

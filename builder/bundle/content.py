@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builder.bundle.manifest import PROGRAM, Member
+from builder.bundle.manifest import PROGRAM, Member, bad_name
 from builder.errors import InputError, JobError
 from builder.files import sha256_of
 from builder.lock import StackLock, read, require_fresh, store
@@ -94,8 +94,11 @@ def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock | 
     parts = (STACK_FILE, store.PYLOCK, store.STACK_LOCK)
     items = [text_item(f"stacks/{FAMILIES}/{family.name}", family.read_bytes())]
     items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
-    names = [one.folder for one in stack.files]
-    items += [text_item(f"stacks/{name}/{FILES}/{part}", path.read_bytes()) for part, path in own_files(folder, names)]
+    for part, path in own_files(folder, [one.folder for one in stack.files]):
+        place = f"stacks/{name}/{FILES}/{part}"
+        if why := bad_name(place):
+            raise InputError(f"a bundle cannot hold {part!r}", where=str(path), why=why, fix="rename the file")
+        items.append(text_item(place, path.read_bytes()))
     if waiting := {recipe.key for recipe in recipes(stack, lock)} - {item.origin[6:] for item in lock.built}:
         fix = f"run `make build STACK={name}`, which compiles and records them"
         raise InputError(f"{len(waiting)} packages of {name} are not compiled yet", where=str(folder), fix=fix)

@@ -114,7 +114,7 @@ def _members(rows: object, where: str) -> tuple[Member, ...]:
         if not isinstance(row, dict) or set(row) != {"name", "size", "sha256"}:
             raise _refused(f"{MANIFEST} has a member without name, size and sha256", where)
         name, size, sha256 = row["name"], row["size"], row["sha256"]
-        if why := _bad_name(name):
+        if why := bad_name(name):
             raise _refused(f"the bundle names a member {str(name)[:100]!r}", where, why)
         if type(size) is not int or not 0 <= size <= _SIZE:
             raise _refused(f"the bundle gives {name} a size that cannot be", where, str(size)[:40])
@@ -124,7 +124,7 @@ def _members(rows: object, where: str) -> tuple[Member, ...]:
     return tuple(found)
 
 
-def _bad_name(name: object) -> str:
+def bad_name(name: object) -> str:
     """Why a member may not have this name, "" if it may."""
     if not isinstance(name, str):
         return "it is not text"
@@ -150,7 +150,7 @@ def _belongs(parts: list[str]) -> bool:
         return False
     if parts[0] == "stacks" and len(parts) == 3:
         return parts[2].endswith(".yaml") if parts[1] == "families" else parts[2] in _STACK_FILES
-    if parts[0] == "stacks" and len(parts) > 4:
+    if parts[0] == "stacks" and len(parts) > 3:
         return parts[1] != "families" and parts[2] == FILES
     if parts[:2] == ["wheels", "built"]:
         return len(parts) == 4

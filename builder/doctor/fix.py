@@ -84,7 +84,8 @@ def _dockerd() -> bool:
 
 def _lacks_cdi(host: Host) -> bool:
     """Whether a CDI file is all that is missing, and none is there to be overwritten."""
-    return bool(host.root and host.toolkit and host.nvidia.gpus and not host.engine_gpus and not host.cdi) and not (
+    engine = host.engine is not None and not (host.engine_elsewhere or host.engine_gpus)
+    return bool(engine and host.root and host.toolkit and host.nvidia.gpus and not host.cdi) and not (
         os.path.lexists(CDI_FILE)
     )
 

@@ -10,11 +10,10 @@ from builder.doctor import leftovers
 from builder.doctor.checks import driver, engine, machine, stacks
 from builder.doctor.checks import leftovers as left
 from builder.doctor.model import Diagnosis
-from builder.errors import InputError
+from builder.doctor.needs import locked
 from builder.host import Host
-from builder.lock import StackLock, read, store
 from builder.settings import Settings
-from builder.spec import load_service, load_stack, stack_folder
+from builder.spec import load_service, load_stack
 
 
 def examine(host: Host, settings: Settings) -> list[Diagnosis]:
@@ -33,16 +32,7 @@ def examine_stacks(names: Iterable[str], host: Host, settings: Settings) -> list
     for name in names:
         if load_service(name, settings):
             continue  # `check --host` holds its profiles against the GPUs
-        stack, lock = load_stack(name, settings), _lock(name, settings)
+        stack, lock = load_stack(name, settings), locked(name, settings)
         findings = against(case_of(stack, lock), host, absent(lock, settings))
         found += stacks.look(stack, findings, host)
     return found
-
-
-def _lock(name: str, settings: Settings) -> StackLock | None:
-    """A stack's lock; a damaged one is done without, as `check` speaks of it."""
-    folder = stack_folder(name, settings)
-    try:
-        return read(folder) if store.exists(folder) else None
-    except InputError:
-        return None

@@ -60,8 +60,9 @@ def _mounted(path: Path) -> bool:
         lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
     except OSError:
         return True
-    inside = f"{path.resolve()}/"
-    return any(f"{line.split()[1]}/".startswith(inside) for line in lines)
+    # The kernel writes a blank, tab, line end or backslash of a path as \ and three octal digits.
+    places = (re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), line.split()[1]) for line in lines)
+    return any(f"{place}/".startswith(f"{path.resolve()}/") for place in places)
 
 
 def containers(*, older: float = 7200) -> list[str]:

@@ -32,19 +32,23 @@ def needs(names: Iterable[str], settings: Settings) -> tuple[list[Need], list[Di
     """
     found: dict[str, Need | Diagnosis] = {}
     for name in names:
-        folder = stack_folder(name, settings)
         if service := load_service(name, settings):
             for need in registries(service.image, settings):
                 found.setdefault(need.url, need)
             continue
-        try:
-            lock = read(folder) if store.exists(folder) else None
-        except InputError:
-            lock = None
-        for one in _of_stack(load_stack(name, settings), lock, settings):
+        for one in _of_stack(load_stack(name, settings), locked(name, settings), settings):
             found.setdefault(one.url if isinstance(one, Need) else one.message, one)
     needed = [one for one in found.values() if isinstance(one, Need)]
     return needed, [one for one in found.values() if isinstance(one, Diagnosis)]
+
+
+def locked(name: str, settings: Settings) -> StackLock | None:
+    """A stack's lock; a missing or damaged one is done without, as `check` speaks of it."""
+    folder = stack_folder(name, settings)
+    try:
+        return read(folder) if store.exists(folder) else None
+    except InputError:
+        return None
 
 
 def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Iterator[Need | Diagnosis]:

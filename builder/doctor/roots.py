@@ -28,7 +28,7 @@ class Origin:
 class Roots:
     """The roots of one run.
 
-    path: all of them in one PEM file. counts: certificates per place. warnings: what of CA_BUNDLE was left out.
+    path: all of them in one PEM file. warnings: what of CA_BUNDLE was left out.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,13 +36,13 @@ class Roots:
         self.warnings = merged.warnings
         self.path = merged.path
         self._settings = settings
-        self.counts: dict[Origin, int] = {}
         self._origins: dict[str, list[Origin]] = {}
+        files: set[Path] = set()
         for what, file, certificates in stores(settings):
-            if any(known.file == file for known in self.counts):
+            if file in files:
                 continue
+            files.add(file)
             origin = Origin(what, file)
-            self.counts[origin] = len(certificates)
             for der in certificates:
                 self._origins.setdefault(hashlib.sha256(der).hexdigest(), []).append(origin)
 

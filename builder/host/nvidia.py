@@ -156,7 +156,7 @@ def _module(root: Path) -> str:
 
 
 def _installed(root: Path) -> bool:
-    """Whether a driver is installed whose module is not loaded: its libraries or its module lie there."""
+    """Whether the driver's libraries lie there, as where its module alone is not loaded."""
     places = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib/aarch64-linux-gnu")
     return any((root / place / "libcuda.so.1").exists() for place in places)
 

@@ -72,7 +72,7 @@ def _image(stack: Stack, reference: str, settings: Settings) -> System:
     """Pull the image, note its digest, and ask apt on top of the packages that are in it."""
     engine = Engine.connect()
     pulled, digest = _pulled_first(engine, settings.image_mirrors(reference))
-    name = _untagged(reference)
+    name = untagged(reference)
     blobs = registry_blobs(name, digest, settings)
     base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest, blobs=blobs)
     with _copied_out(engine, pulled) as folder:
@@ -115,7 +115,7 @@ def registry_blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact
     )
 
 
-def _untagged(reference: str) -> str:
+def untagged(reference: str) -> str:
     """The name of an image without tag and digest."""
     name = reference.split("@", maxsplit=1)[0]
     return name.rsplit(":", 1)[0] if ":" in name.rsplit("/", 1)[-1] else name
@@ -130,7 +130,7 @@ def _pulled_first(engine: Engine, references: Sequence[str]) -> tuple[str, str]:
             if number == len(references):
                 raise
         else:
-            return f"{_untagged(reference)}@{digest}", digest
+            return f"{untagged(reference)}@{digest}", digest
     raise AssertionError("an image has at least its own name")
 
 

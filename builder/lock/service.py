@@ -10,7 +10,7 @@ from pathlib import Path
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import sha256_text, write_atomic
 from builder.lock import store
-from builder.lock.base import _untagged, registry_blobs
+from builder.lock.base import registry_blobs, untagged
 from builder.lock.model import LOCK_VERSION, Artifact, LockedBase, StackLock
 from builder.net.registry import Repository, split
 from builder.net.session import Session
@@ -70,7 +70,7 @@ def lock(service: Service, folder: Path, settings: Settings, *, upgrade: bool = 
         there = read(folder)
         if there.inputs == inputs:
             return there
-    name, digest = _untagged(service.image), service.image.partition("@")[2]
+    name, digest = untagged(service.image), service.image.partition("@")[2]
     digest = digest or _resolved(service.image, settings)
     blobs = registry_blobs(name, digest, settings)
     write_atomic(folder / store.STACK_LOCK, _text(service.name, inputs, f"{name}@{digest}", blobs))
@@ -92,7 +92,7 @@ def read(folder: Path) -> ServiceLock:
     path, relock = folder / store.STACK_LOCK, f"run `make lock STACK={folder.name}`"
     if not path.exists():
         raise InputError(f"service {folder.name} has no lock yet", where=str(path), fix=relock)
-    data = store._load(path, relock)
+    data = store.load(path, relock)
     try:
         if (data["version"], data["kind"]) != (LOCK_VERSION, KIND):
             raise ValueError(f"version {data['version']!r} of kind {data['kind']!r}")
@@ -100,7 +100,7 @@ def read(folder: Path) -> ServiceLock:
             stack=data["stack"],
             inputs=data["inputs"],
             reference=data["reference"],
-            blobs=store._artifacts("blob", data["blobs"]),
+            blobs=store.artifacts("blob", data["blobs"]),
             digest=sha256_text(path.read_text()),
         )
         if not _REFERENCE.fullmatch(found.reference):
@@ -115,7 +115,7 @@ def read(folder: Path) -> ServiceLock:
 def read_any(folder: Path) -> StackLock | ServiceLock:
     """The lock in a folder, whichever kind it is of. Raises as `read` and the lock room's own do."""
     path = folder / store.STACK_LOCK
-    if path.exists() and store._load(path, f"run `make lock STACK={folder.name}`").get("kind") == KIND:
+    if path.exists() and store.load(path, f"run `make lock STACK={folder.name}`").get("kind") == KIND:
         return read(folder)
     return store.read(folder)
 
@@ -140,10 +140,10 @@ def _text(name: str, inputs: str, reference: str, blobs: tuple[Artifact, ...]) -
     lines = [
         "# Made by `make lock`; not for editing. The image by its digest, its blobs by what they are.",
         f"version = {LOCK_VERSION}",
-        f"kind = {store._quoted(KIND)}",
-        f"stack = {store._quoted(name)}",
-        f"inputs = {store._quoted(inputs)}",
-        f"reference = {store._quoted(reference)}",
-        *store._rows("blobs", blobs),
+        f"kind = {store.quoted(KIND)}",
+        f"stack = {store.quoted(name)}",
+        f"inputs = {store.quoted(inputs)}",
+        f"reference = {store.quoted(reference)}",
+        *store.rows("blobs", blobs),
     ]
     return "\n".join(lines) + "\n"

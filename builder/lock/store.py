@@ -36,12 +36,12 @@ def read(folder: Path) -> StackLock:
     path = folder / STACK_LOCK
     if not path.exists():
         raise InputError(f"stack {name} has no lock yet", where=str(path), fix=relock)
-    data = _load(path, relock)
+    data = load(path, relock)
     if data.get("version") != LOCK_VERSION:
         problem = f"it is a lock of version {data.get('version')}, this program reads {LOCK_VERSION}"
         raise InputError(problem, where=str(path), fix=relock)
     pylock_path = folder / PYLOCK
-    pylock = _load(pylock_path, relock)
+    pylock = load(pylock_path, relock)
     if sha256_text(pylock_path.read_text()) != data.get("pylock"):
         why = f"{STACK_LOCK} was made with another {PYLOCK}; one of them was edited or not committed"
         raise InputError("the two lock files do not belong together", where=str(pylock_path), why=why, fix=relock)
@@ -89,7 +89,7 @@ def pylock_text(lock: StackLock) -> str:
     return tomli_w.dumps(document)
 
 
-def _load(path: Path, relock: str) -> dict[str, Any]:
+def load(path: Path, relock: str) -> dict[str, Any]:
     try:
         return tomli.loads(path.read_text())
     except FileNotFoundError:
@@ -114,24 +114,24 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
             distribution=base["distribution"],
             include=tuple(base["include"]),
             epoch=int(base["epoch"]),
-            debs=_artifacts("deb", data["base-debs"]),
-            blobs=_artifacts("blob", data.get("base-blobs", ())),
+            debs=artifacts("deb", data["base-debs"]),
+            blobs=artifacts("blob", data.get("base-blobs", ())),
         ),
         wheels=tuple(_python_artifact(package, data["routes"]) for package in pylock["packages"]),
-        debs=_artifacts("deb", data["debs"]),
-        tools=_artifacts("tool", data["tools"]),
-        sources=_artifacts("source", data["sources"]),
-        weights=_artifacts("weight", data["weights"]),
-        archives=_artifacts("archive", data.get("archives", ())),
-        toolchain=_artifacts("wheel", data.get("toolchain", ())),
-        toolchain_debs=_artifacts("deb", data.get("toolchain-debs", ())),
-        extension_sources=_artifacts("source", data.get("extension-sources", ())),
-        built=_artifacts("built", data.get("built", ())),
+        debs=artifacts("deb", data["debs"]),
+        tools=artifacts("tool", data["tools"]),
+        sources=artifacts("source", data["sources"]),
+        weights=artifacts("weight", data["weights"]),
+        archives=artifacts("archive", data.get("archives", ())),
+        toolchain=artifacts("wheel", data.get("toolchain", ())),
+        toolchain_debs=artifacts("deb", data.get("toolchain-debs", ())),
+        extension_sources=artifacts("source", data.get("extension-sources", ())),
+        built=artifacts("built", data.get("built", ())),
         digest=digest,
     )
 
 
-def _artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
+def artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
     return tuple(
         _artifact(kind, row["file"], row, origin=row["origin"], project=row["name"], version=row["version"])
         for row in rows
@@ -189,37 +189,37 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
     lines = [
         "# Made by `make lock`; not for editing. Files are named by what they are, so any mirror will do.",
         f"version = {LOCK_VERSION}",
-        f"stack = {_quoted(lock.stack)}",
-        f"inputs = {_quoted(lock.inputs)}",
+        f"stack = {quoted(lock.stack)}",
+        f"inputs = {quoted(lock.inputs)}",
         f"epoch = {lock.epoch}",
-        f"python = {_quoted(lock.python)}",
-        f"platform = {_quoted(lock.platform)}",
-        f"pylock = {_quoted(pylock)}",
-        *_rows("tools", lock.tools),
-        *_rows("debs", lock.debs),
-        *_rows("base-debs", base.debs),
-        *_rows("sources", lock.sources),
-        *_rows("weights", lock.weights),
+        f"python = {quoted(lock.python)}",
+        f"platform = {quoted(lock.platform)}",
+        f"pylock = {quoted(pylock)}",
+        *rows("tools", lock.tools),
+        *rows("debs", lock.debs),
+        *rows("base-debs", base.debs),
+        *rows("sources", lock.sources),
+        *rows("weights", lock.weights),
         # Written only where there are any, so that older locks keep their bytes.
-        *(line for key, items in later if items for line in _rows(key, items)),
+        *(line for key, items in later if items for line in rows(key, items)),
         "",
         "[base]",
-        f"kind = {_quoted(base.kind)}",
-        f"reference = {_quoted(base.reference)}",
-        f"digest = {_quoted(base.digest)}",
-        f"distribution = {_quoted(base.distribution)}",
-        f"include = [{', '.join(_quoted(item) for item in base.include)}]",
+        f"kind = {quoted(base.kind)}",
+        f"reference = {quoted(base.reference)}",
+        f"digest = {quoted(base.digest)}",
+        f"distribution = {quoted(base.distribution)}",
+        f"include = [{', '.join(quoted(item) for item in base.include)}]",
         f"epoch = {base.epoch}",
         "",
         "[indexes]",
         *(
-            f"{name} = {{ url = {_quoted(index.url)}, find_links = {str(index.find_links).lower()} }}"
+            f"{name} = {{ url = {quoted(index.url)}, find_links = {str(index.find_links).lower()} }}"
             for name, index in sorted(lock.indexes.items())
         ),
         "",
         "[routes]",
         *(
-            f"{_quoted(item.project)} = {_quoted(item.origin.removeprefix('index:'))}"
+            f"{quoted(item.project)} = {quoted(item.origin.removeprefix('index:'))}"
             for item in lock.wheels
             if item.origin != "index:default"
         ),
@@ -227,18 +227,18 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(key: str, items: Iterable[Artifact]) -> list[str]:
+def rows(key: str, items: Iterable[Artifact]) -> list[str]:
     rows = [
-        f"    {{ name = {_quoted(item.project)}, version = {_quoted(item.version)}, file = {_quoted(item.filename)}, "
-        f"size = {item.size}, sha256 = {_quoted(item.sha256)}, origin = {_quoted(item.origin)}"
+        f"    {{ name = {quoted(item.project)}, version = {quoted(item.version)}, file = {quoted(item.filename)}, "
+        f"size = {item.size}, sha256 = {quoted(item.sha256)}, origin = {quoted(item.origin)}"
         + (", pending = true" if item.pending else "")
-        + (f", seen = {_quoted(item.seen)}" if item.seen else "")
+        + (f", seen = {quoted(item.seen)}" if item.seen else "")
         + " },"
         for item in items
     ]
     return [f"{key} = [", *rows, "]"] if rows else [f"{key} = []"]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A TOML basic string; JSON's escapes are a subset of TOML's."""
     return json.dumps(text)

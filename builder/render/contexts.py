@@ -64,8 +64,11 @@ def _own_files(stack: Stack, folder: Path, settings: Settings) -> Path:
     """The context of the stack's own files, as they are now."""
     context = folder / "contexts" / FILES
     found = dict(own_files(stack_folder(stack.name, settings), [one.folder for one in stack.files]))
-    for there in [*context.rglob("*")]:
-        if there.is_file() and there.relative_to(context).as_posix() not in found:
+    for there in sorted(context.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if there.is_dir():
+            if not any(there.iterdir()):
+                there.rmdir()
+        elif there.relative_to(context).as_posix() not in found:
             there.unlink()
     for name, path in found.items():
         target = context / name

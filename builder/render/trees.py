@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
+import os
 import posixpath
 import tarfile
 import tempfile
@@ -11,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from builder.errors import InputError
+from builder.errors import InputError, SurroundingsError
 from builder.files import sync_folder
 from builder.spec.model import Edit
 
@@ -23,7 +25,8 @@ def write_tree(archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool =
 
     sdist: the archive holds one folder, NAME-VERSION, which is left out. Raises InputError for an archive that
     cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), for
-    a file that an edit names and the archive lacks, and for an edit whose text is not there exactly once.
+    a file that an edit names and the archive lacks, and for an edit whose text is not there exactly once;
+    SurroundingsError for a full disk.
     """
     wanted: dict[str, list[Edit]] = {}
     for edit in edits:
@@ -36,12 +39,16 @@ def write_tree(archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool =
                 for member in source:
                     _copy(member, source, target, wanted, sdist=sdist)
         except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SurroundingsError("the disk is full", where=str(out.parent), fix="make room there") from None
             fix = "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
             raise InputError("the archive cannot be read", where=str(archive), why=str(error), fix=fix) from None
         if missing := [name for name, waiting in wanted.items() if waiting]:
             names = ", ".join(sorted(missing))
             fix = "correct `file` of the edit: the path below the source's folder"
             raise InputError(f"an edit is of {names}, which the source does not have", where=archive.name, fix=fix)
+        with aside.open("rb") as stream:
+            os.fsync(stream.fileno())
         aside.replace(out)
     sync_folder(out.parent)
 

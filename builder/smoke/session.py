@@ -54,15 +54,6 @@ class Expected:
     pins: dict[str, str]
     extensions: tuple[Compiled, ...] = ()
 
-    def covers(self, capability: str) -> bool:
-        """Whether code for the stack's gpus runs on a GPU: same major and no newer minor, or PTX that is not newer."""
-        device = tuple(map(int, capability.split(".")))
-        for item in self.gpus:
-            built = tuple(map(int, item.removesuffix("+PTX").split(".")))
-            if built <= device and (built[0] == device[0] or item.endswith("+PTX")):
-                return True
-        return False
-
 
 @dataclass(frozen=True, kw_only=True)
 class Place:

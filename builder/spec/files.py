@@ -17,7 +17,8 @@ _MOST = 2000
 def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Each file below the named folders of folder/files: its path below that, sorted, and where it is.
 
-    Left out: hidden files, byte code. Raises InputError for a folder that is not there, a link, or too many files.
+    Left out: hidden files, byte code. Raises InputError for a folder that is not there or holds no file, for a link,
+    and for too many files.
     """
     root = folder / FILES
     found = 0
@@ -26,6 +27,7 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
         if not top.is_dir():
             fix = f"make the folder {FILES}/{name} beside stack.yaml, or correct `from`"
             raise InputError(f"there is no folder {FILES}/{name}", where=shown(root), fix=fix)
+        before = found
         for path in sorted(top.rglob("*")):
             inside = path.relative_to(root)
             if any(part.startswith(".") or part == "__pycache__" for part in inside.parts) or path.suffix == ".pyc":
@@ -38,6 +40,9 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
                     fix = "give large data as `weights` and code as `sources`"
                     raise InputError(f"{FILES}/ holds more than {_MOST} files", where=shown(root), fix=fix)
                 yield inside.as_posix(), path
+        if found == before:
+            fix = "put a file into it (hidden ones do not count), or take it out of `files`"
+            raise InputError(f"there is no file in {FILES}/{name}", where=shown(top), fix=fix)
 
 
 def mode(path: Path) -> int:

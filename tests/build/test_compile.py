@@ -26,7 +26,8 @@ from builder.errors import InputError, JobError
 from builder.failures import recognise_file
 from builder.files import sha256_of
 from builder.lock import StackLock, inputs_digest, read, require_fresh, sources, store
-from builder.render import recipes
+from builder.lock.model import Artifact
+from builder.render import Recipe, recipes
 from builder.spec import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
@@ -301,6 +302,29 @@ def test_a_mirror_that_lies_is_refused(
     assert f"{first.project}: {there.settings.built} has no usable wheel" in capfd.readouterr().err
     assert {name for name in there.kept() if not name.endswith((".part", ".verified"))} == set()
     site.files.pop(f"built/{key}/{second.filename}", None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"filename": 5}, {"size": "9"}, {"size": -1}, {"sha256": "0"}, {"filename": "a.zip"}]
+)
+def test_a_record_that_names_no_wheel_is_refused(wrong: dict[str, Any]) -> None:
+    source = Artifact(kind="source", filename="a.tar", size=1, sha256="0" * 64, origin="", project="a", version="1")
+    recipe = Recipe(project="a", source=source, root="/a", folder="/a", edits=(), extension=None, inputs={})
+    right = {"filename": "a-1-py3-none-any.whl", "size": 9, "sha256": "0" * 64}
+    assert compiling.artifact_of(right, recipe).origin == f"built:{recipe.key}"
+    with pytest.raises((TypeError, ValueError)):
+        compiling.artifact_of({**right, **wrong}, recipe)
+
+
+def test_max_jobs_is_obeyed_or_refused_and_never_ignored(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_JOBS", "3")
+    assert compiling._jobs(engine) == "3"
+    monkeypatch.setenv("MAX_JOBS", "")
+    assert 1 <= int(compiling._jobs(engine)) <= engine.info.cores
+    for wrong in ("0", "two", "-1", "4; true"):
+        monkeypatch.setenv("MAX_JOBS", wrong)
+        with pytest.raises(InputError, match="is no number of jobs"):
+            compiling._jobs(engine)
 
 
 def test_frozen_records_nothing(made: Made, engine: Engine) -> None:

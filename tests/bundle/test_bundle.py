@@ -21,6 +21,7 @@ from builder.bundle import Exported, export, import_, part_size
 from builder.errors import InputError, JobError
 from builder.fetch import fetch
 from builder.lock import read
+from builder.spec import load_stack
 from builder.ui import Ui
 from tests.bundle.conftest import Site, add_stack, site, wheel
 from tests.conftest import REPO, cli, document
@@ -56,6 +57,28 @@ def test_import_brings_all_and_fetch_then_has_nothing_to_do(exporting: Site, the
     again = import_(Path(exported(exporting).files[0]), there.settings, Ui())
     assert again.placed == ()
     assert again.kept == len(done.placed)
+
+
+def test_a_stacks_own_files_come_along_and_one_that_could_not_be_imported_stops_the_export(
+    exporting: Site, there: Site
+) -> None:
+    stack = exporting.stacks / "mini" / "stack.yaml"
+    stack.write_text(stack.read_text() + "files:\n  - {from: ., into: /opt/mini}\n")
+    own = exporting.stacks / "mini" / "files"
+    (own / "inner").mkdir(parents=True)
+    (own / "top.py").write_text("1\n")
+    (own / "inner" / "deep.py").write_text("2\n")
+    import_(Path(exported(exporting).files[0]), there.settings, Ui())
+    got = load_stack("mini", there.settings)
+    assert got == load_stack("mini", exporting.settings)
+    assert got.files_digest
+    (own / "inner" / "two words.txt").write_text("3\n")
+    with pytest.raises(InputError) as caught:
+        exported(exporting, "spaced")
+    assert (caught.value.problem, caught.value.fix) == (
+        "a bundle cannot hold 'inner/two words.txt'",
+        "rename the file",
+    )
 
 
 def test_plain_tools_serve_what_is_unpacked(exporting: Site, tmp_path: Path) -> None:

@@ -107,19 +107,6 @@ def test_every_build_of_torch_could_be_compiled_by_the_nvcc_of_its_cuda() -> Non
                 assert not known["last"] or Version(cuda) <= Version(known["last"]), (row, capability)
 
 
-def test_the_two_tables_of_nvcc_agree() -> None:
-    for toolkit in FACTS["cuda_toolkits"]:
-        cuda, (first, last) = Version(toolkit["cuda"]), (Version(one) for one in toolkit["capabilities"])
-        for row in FACTS["compute_capabilities"]:
-            capability = Version(row["capability"])
-            if capability in (first, last):
-                assert Version(row["first"]) <= cuda, (toolkit, row)
-            if capability > last:
-                assert cuda < Version(row["first"]), (toolkit, row)
-            if capability < first:
-                assert Version(row["last"]) < cuda, (toolkit, row)
-
-
 def test_every_gpu_has_a_known_capability_and_kind_and_no_two_rows_one_name() -> None:
     capabilities = {row["capability"] for row in FACTS["compute_capabilities"]}
     kinds = {row["kind"] for row in FACTS["cuda_forward_compatibility"]}

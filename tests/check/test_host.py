@@ -338,6 +338,8 @@ def test_a_driver_newer_than_all_facts_is_believed() -> None:
         (("8.6+PTX",), "12.0", True),
         (("8.6+PTX",), "8.0", False),
         (("9.0",), "10.0", False),
+        (("8.6", "9.0"), "12.0", False),
+        (("9.0+PTX", "8.6"), "12.0", True),
         ((), "9.0", False),
     ],
 )

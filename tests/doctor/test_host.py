@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from builder.engine.client import Engine
 from builder.errors import InputError
 from builder.host import EngineLack, Host
 from builder.settings import Settings, load
+from builder.smoke import target
 from builder.spec import load_stack
 from builder.ui import Ui
 from tests.conftest import REPO, cli, document, write_stack
@@ -212,6 +214,25 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, set
     return Settings(home=home, stacks=()), set(ours), {*others, young, link}
 
 
+def test_every_name_that_a_room_writes_aside_under_is_known() -> None:
+    text = "".join(path.read_text() for path in (REPO / "builder").rglob("*.py"))
+    made = re.findall(r'TemporaryDirectory\(prefix="([^"]+)"', text)
+    assert len(made) >= 10
+    for prefix in made:
+        known = leftovers._TEMPORARY if prefix.startswith("modelstacks-") else leftovers._HOME
+        assert known.fullmatch(f"{prefix}abcd123_"), prefix
+    assert ("sleep", [str(target._LIFETIME)]) == leftovers._PROGRAM
+
+
+def test_a_folder_in_which_something_is_mounted_is_left_alone(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "a b"
+    (folder / "inside").mkdir(parents=True)
+    assert not leftovers._mounted(folder)
+    mounts = f"tmpfs {folder}/inside tmpfs rw 0 0\n".replace("a b", r"a\040b")
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: mounts)
+    assert leftovers._mounted(folder)
+
+
 def test_what_killed_runs_left_is_found_and_nothing_else(left) -> None:
     settings, ours, _ = left
     assert set(leftovers.files(settings)) == ours
@@ -352,6 +373,7 @@ def test_fix_starts_a_stopped_engine_for_real(tmp_path) -> None:
     namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     words = [sys.executable, "-m", "builder", "--json", "doctor", "--only", "host", "--fix", "onnx-cpu"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
+    environment |= {"MODELSTACKS_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}  # nothing else is to be mended
     done = subprocess.run(
         [*namespaces, "sh", "-c", _HIDE, "sh", str(tmp_path), "", *words],
         capture_output=True,

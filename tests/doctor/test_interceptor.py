@@ -22,6 +22,8 @@ from builder.net.index import uv_default
 from tests.conftest import REPO, cli, document
 from tests.doctor.conftest import NO_TRUST
 
+DOCTOR = ("--json", "doctor", "--only", "network", "onnx-cpu")
+
 
 def _reachable(host: str, cafile: str | None) -> bool:
     """Whether a host's chain is trusted by a file of roots (None: what Python trusts by default)."""
@@ -62,7 +64,7 @@ def _certificate(found: dict, host: str) -> dict:
 
 
 def test_the_interceptor_is_named_with_the_root_that_makes_it_trusted(intercepted):
-    found = document(cli("--json", "doctor", "onnx-cpu", env={"MODELSTACKS_INDEX": f"https://{intercepted}/simple"}))
+    found = document(cli(*DOCTOR, env={"MODELSTACKS_INDEX": f"https://{intercepted}/simple"}))
     one = _certificate(found, intercepted)
     assert one["state"] == "good"
     assert one["figures"]["interceptor"] is True
@@ -79,10 +81,10 @@ def test_with_the_trust_store_hidden_the_issuer_and_the_remedy_are_named(interce
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("hiding the trust store takes root and unshare (mount namespace)")
     (tmp_path / "empty").mkdir()
-    known = document(cli("--json", "doctor", "onnx-cpu", env={"MODELSTACKS_INDEX": f"https://{intercepted}/simple"}))
+    known = document(cli(*DOCTOR, env={"MODELSTACKS_INDEX": f"https://{intercepted}/simple"}))
     issuer = _certificate(known, intercepted)["figures"]["issuer"]
     saved = tmp_path / "presented.pem"
-    words = [sys.executable, "-m", "builder", "--json", "doctor", "onnx-cpu"]
+    words = [sys.executable, "-m", "builder", *DOCTOR]
     hide = f'mount --bind "{tmp_path}/empty" /etc/ssl/certs && exec "$@"'
 
     def hidden(*more: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -197,8 +197,8 @@ def _link():
     ids=["absent", "twice", "link", "bomb", "damaged", "no-zip", "encrypted"],
 )  # fmt: skip
 def test_a_hostile_archive_is_refused_and_leaves_nothing(here, site, data, said):
-    site.files["all.zip"] = data()
-    lock = here.lock({"url": f"{site.url}/files/all.zip", "sha256": sha(data()), "member": {"path": "net.pth"}})
+    site.files["all.zip"] = made = data()
+    lock = here.lock({"url": f"{site.url}/files/all.zip", "sha256": sha(made), "member": {"path": "net.pth"}})
     with pytest.raises(JobError, match=said):
         here.settle(lock)
     left = [path for path in (here.settings.assets / "weights").rglob("*") if path.is_file()]

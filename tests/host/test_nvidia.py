@@ -93,15 +93,25 @@ def test_a_lost_gpu_leaves_the_others(program, root) -> None:
     assert (found.trouble, len(found.gpus)) == ("lost", 1)
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
 def test_one_that_hangs_is_ended_with_all_it_started(program, root, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(nvidia, "_SECONDS", 0.5)
+    monkeypatch.setattr(nvidia, "_SECONDS", 3.0)
     program("nvidia-smi", f"sleep 60 & echo $! > {tmp_path}/pid\nwait")
     started = time.monotonic()
     found = nvidia.look(root)
     assert found.trouble == "no-answer"
-    assert time.monotonic() - started < 10
-    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert time.monotonic() - started < 30
+    pid = int((tmp_path / "pid").read_text())
+    while runs(pid):
+        assert time.monotonic() - started < 30, "what it started still runs"
+        time.sleep(0.05)
 
 
 def test_one_that_never_stops_talking_is_cut_off(program, root) -> None:

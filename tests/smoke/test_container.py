@@ -85,16 +85,16 @@ def test_a_container_that_cannot_be_tested_is_refused(judge_running, container, 
 
 
 def test_a_probe_that_nobody_waits_for_ends_by_itself(container, engine, monkeypatch, tmp_path):
-    monkeypatch.setattr("builder.smoke.session.PROBE_SECONDS", 1)
-    monkeypatch.setattr("builder.smoke.session._LAST_SECONDS", 2)
+    monkeypatch.setattr("builder.smoke.session.PROBE_SECONDS", 4)
+    monkeypatch.setattr("builder.smoke.session._LAST_SECONDS", 8)
     monkeypatch.setattr("builder.smoke.session._PROBES", tmp_path)
     (tmp_path / "interpreter.py").write_text("import time\ntime.sleep(600)\n")
     name = container()
     target = Container.find(engine, name, "python3")
-    with pytest.raises(InputError, match="gave no answer within 1 s"), target.started("auto"):
+    with pytest.raises(InputError, match="gave no answer within 4 s"), target.started("auto"):
         pass
     assert "<probe interpreter>" in engine.run(["top", name]).stdout
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while "<probe interpreter>" in engine.run(["top", name]).stdout:
         assert time.monotonic() < end, "the probe runs on in a container that is not ours"
         time.sleep(0.2)
@@ -103,7 +103,8 @@ def test_a_probe_that_nobody_waits_for_ends_by_itself(container, engine, monkeyp
 def test_a_named_image_is_held_against_a_stack_or_against_nothing(engine, variant, image, stack, lock, tmp_path):
     numpy = "/opt/venv/lib/python3.11/site-packages/numpy-1.26.4.dist-info/METADATA"
     other = variant(f"RUN sed -i 's/^Version: 1.26.4/Version: 1.26.3/' {numpy}")
-    target = Image.find(engine, other, VENV, of="image", fix="")
+    of = f"image-{secrets.token_hex(4)}"
+    target = Image.find(engine, other, VENV, of=of, fix="")
     against = prove(target, of_stack(stack, lock, ["python", "opencv"]), tmp_path / "stack", Ui(), gpu="none")
     failed = {one.test: one.reason for one in against.results if one.outcome == "failed"}
     assert failed.keys() == {"test_every_locked_package_is_installed_at_its_locked_version"}
@@ -116,7 +117,7 @@ def test_a_named_image_is_held_against_a_stack_or_against_nothing(engine, varian
     assert "no stack is named" in next(one.reason for one in alone.results if one.outcome == "skipped")
     evidence = json.loads(alone.evidence.read_text())
     assert (evidence["stack"], evidence["lock"], evidence["checks"]) == ("", "", ["python", "opencv"])
-    assert engine.run(["ps", "-aq", "--filter", "name=modelstacks-smoke-image"]).stdout == ""
+    assert engine.run(["ps", "-aq", "--filter", f"name=modelstacks-smoke-{of}"]).stdout == ""
 
 
 def test_an_image_of_ours_whose_python_does_not_start_is_a_failed_job(judge, variant):

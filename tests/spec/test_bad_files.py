@@ -35,6 +35,18 @@ def test_a_wrong_file_gives_its_exact_message(case: str, tmp_path: Path, monkeyp
     assert str(caught.value) == (BAD / f"{case}.txt").read_text().rstrip("\n")
 
 
+def test_a_folder_of_files_that_holds_none_is_refused(tmp_path: Path) -> None:
+    settings = laid_out("files-missing", tmp_path)
+    folder = tmp_path / "stacks" / "bad" / "files" / "scripts"
+    folder.mkdir(parents=True)
+    (folder / ".hidden").touch()
+    with pytest.raises(InputError) as caught:
+        load_stack("bad", settings)
+    assert caught.value.problem == "there is no file in files/scripts"
+    (folder / "one.py").touch()
+    assert load_stack("bad", settings).files_digest
+
+
 GOOD = b"""summary: A stack with all there is
 family: plain
 gpus: ["8.6+PTX"]

@@ -12,7 +12,7 @@ NAME = "conflicting_packages"
 def find(case: Case) -> Iterator[Finding]:
     """An error for each group of which more than one project is required or locked."""
     for row in case.facts[NAME]:
-        both = [package for package in row["packages"] if package in case.image]
+        both = sorted(package for package in row["packages"] if package in case.image)
         if len(both) > 1:
             brought = [package for package in both if package not in case.image.asked]
             cause = f"each of them installs the package {row['module']}, and the last one wins"

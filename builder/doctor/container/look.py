@@ -97,10 +97,12 @@ def _gpu_without_python(container: Container) -> Gpu:
 
 
 def _system_without_python(container: Container) -> System:
-    """The distribution's name and the CUDA libraries of the loader's cache."""
+    """The distribution's name and the CUDA libraries of the loader's cache; libcuda.so is the driver's, and none."""
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', container.run(["cat", "/etc/os-release"]).out, re.MULTILINE)
     cached = re.findall(r"^\s*(\S+) .*=> (\S+)$", container.run(["ldconfig", "-p"]).out, re.MULTILINE)
-    cuda = {name: path for name, path in cached if re.match(r"lib(cud|cublas|cufft|curand|nvrtc|nvinfer)", name)}
+    cuda = {
+        name: path for name, path in cached if re.match(r"lib(cudnn|cudart|cublas|cufft|curand|nvrtc|nvinfer)", name)
+    }
     return System(
         os=release[1] if release else "",
         libraries={name: (path,) for name, path in list(cuda.items())[:200]},

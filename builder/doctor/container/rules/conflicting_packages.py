@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from packaging.version import Version
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from builder.check import packaged_facts
-from builder.doctor.container.facts import facts
 from builder.doctor.container.model import Distribution, Evidence, Finding, Interpreter
 from builder.doctor.container.remedy import lasting, now, pip
 
@@ -20,14 +18,13 @@ def find(evidence: Evidence) -> Iterator[Finding]:
         for row in packaged_facts()[NAME]:
             both = [one for name in row["packages"] if (one := python.distribution(name))]
             if len(both) > 1:
-                yield _finding(python, row["module"], both, row["source"], evidence)
+                yield _finding(python, row, both, evidence)
 
 
-def _finding(python: Interpreter, module: str, both: list[Distribution], source: str, evidence: Evidence) -> Finding:
-    order = next(row["keep"] for row in facts("keep") if row["module"] == module)  # a test holds them together
-    keep = min(both, key=lambda one: order.index(one.name))
-    newest = keep if module == "onnxruntime" else max(both, key=lambda one: one.release or Version("0"))
-    pin = f"{keep.name}=={newest.release}" if newest.release else keep.name
+def _finding(python: Interpreter, row: Mapping[str, Any], installed: list[Distribution], evidence: Evidence) -> Finding:
+    """installed: in the order of the row, of which the first is kept."""
+    keep, module, both = installed[0], row["module"], sorted(installed, key=str)
+    pin = f"{keep.name}=={keep.release}" if keep.release else keep.name
     commands = [pip(python, "uninstall", "-y", *(one.name for one in both)), pip(python, "install", pin)]
     return Finding(
         rule=NAME,
@@ -38,7 +35,7 @@ def _finding(python: Interpreter, module: str, both: list[Distribution], source:
         fix=f"uninstall {'both' if len(both) == 2 else 'all of them'}, then install {pin} alone",
         try_now=now(evidence, python, commands),
         image=lasting(python, commands),
-        source=source,
+        source=row["source"],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,27 +11,32 @@ from builder.doctor.container.facts import facts
 from builder.doctor.container.model import Evidence, Finding, Import, Interpreter
 from builder.doctor.container.remedy import install, lasting, now, pip
 from builder.doctor.container.text import last_line
+from builder.failures import Match, recognise
 
-_OTHER: Mapping[str, str] = {"numpy": "", "cause": "its import fails", "fix": "", "source": ""}
+# Of the known failures: those of modules that want NumPy 1, and those of modules that want a newer NumPy.
+_OLD = {"numpy-abi", "numpy-dtype-size"}
+_NEW = {"numpy-api-newer", "numpy-dtype-size-old"}
 
 
 def find(evidence: Evidence) -> Iterator[Finding]:
     """An error for all modules that NumPy keeps from loading, and one for each that fails otherwise."""
     for python in evidence.interpreters:
         failed = [(one, _known(one.said)) for one in python.imports if not one.ok]
-        old = [one for one, row in failed if row["numpy"] == "old"]
+        old = [(one, known) for one, known in failed if known and known.failure.id in _OLD]
         if old:
-            yield _old(python, old, evidence)
-        for one, row in failed:
-            if row["numpy"] != "old":
-                yield _other(python, one, row, evidence)
+            yield _old(python, [one for one, _ in old], old[0][1].failure.source, evidence)
+        for one, known in failed:
+            if not (known and known.failure.id in _OLD):
+                yield _other(python, one, known, evidence)
 
 
-def _known(said: str) -> Mapping[str, Any]:
-    return next((row for row in facts("import_errors") if re.search(row["pattern"], said)), _OTHER)
+def _known(said: str) -> Match | None:
+    """The known failure that an import's last words show, one about NumPy before any other."""
+    found = [one for one in recognise(said.splitlines()) if one.failure.level == "error"]
+    return next((one for one in found if one.failure.id in _OLD | _NEW), next(iter(found), None))
 
 
-def _old(python: Interpreter, failed: list[Import], evidence: Evidence) -> Finding:
+def _old(python: Interpreter, failed: list[Import], source: str, evidence: Evidence) -> Finding:
     """Modules compiled for NumPy 1: an older NumPy where nothing forbids it, else newer releases of them."""
     numpy = python.distribution("numpy")
     requirement, capped = _repair(python, failed)
@@ -47,7 +51,7 @@ def _old(python: Interpreter, failed: list[Import], evidence: Evidence) -> Findi
         fix=f"install {' '.join(requirement)}" + (f" ({', '.join(capped)} asks for NumPy 2)" if capped else ""),
         try_now=now(evidence, python, commands),
         image=lasting(python, commands),
-        source=_known(failed[0].said)["source"],
+        source=source,
     )
 
 
@@ -85,18 +89,18 @@ def _brought(python: Interpreter, module: str) -> str:
     return ", ".join(map(str, there))
 
 
-def _other(python: Interpreter, one: Import, row: Mapping[str, Any], evidence: Evidence) -> Finding:
+def _other(python: Interpreter, one: Import, known: Match | None, evidence: Evidence) -> Finding:
     names = [name for name in _row(one.module)["distributions"] if python.distribution(name)]
-    fix = row["fix"] or f"install {names[0]} again, in the version that its users ask for"
-    commands = [pip(python, "install", "--upgrade", "numpy")] if row["numpy"] == "new" else []
+    new = known is not None and known.failure.id in _NEW
+    commands = [pip(python, "install", "--upgrade", "numpy")] if new else []
     return Finding(
-        rule="numpy_abi" if row["numpy"] else "import",
+        rule="numpy_abi" if new else "import",
         level="error",
         where=python.python,
         problem=f"{one.module} ({_brought(python, one.module)}) cannot be imported",
-        why=f"{row['cause']}: {last_line(one.said)}",
-        fix=fix,
+        why=f"{known.cause if known else 'its import fails'}: {last_line(one.said)}",
+        fix=known.fix if known else f"install {names[0]} again, in the version that its users ask for",
         try_now=now(evidence, python, commands) if commands else (),
         image=lasting(python, commands),
-        source=row["source"],
+        source=known.failure.source if known else "",
     )
