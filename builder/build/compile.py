@@ -21,6 +21,7 @@ from builder.failures import recognise_file
 from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
+from builder.net.urls import clean_url
 from builder.render import Recipe, recipes, render_recipe
 from builder.render.compiled import compiled_files
 from builder.settings import Settings
@@ -133,6 +134,7 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
     from builder.fetch import fetch  # noqa: PLC0415 (most sites have no such mirror)
     from builder.net.session import Session  # noqa: PLC0415
 
+    shown = clean_url(settings.built)
     try:
         item = locked
         if item is None:
@@ -141,10 +143,10 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
             item = artifact_of(json.loads(text), recipe)
         fetch([item], {}, settings, ui)
     except (JobError, ValueError, KeyError, TypeError) as error:
-        ui.say(f"{recipe.project}: {settings.built} has no usable wheel ({error}); compiling it")
+        ui.say(f"{recipe.project}: {shown} has no usable wheel ({error}); compiling it")
         return None
     _record(recipe, item, settings)
-    ui.say(f"{recipe.project}: {item.filename} from {settings.built}")
+    ui.say(f"{recipe.project}: {item.filename} from {shown}")
     return item
 
 

@@ -282,7 +282,9 @@ def test_without_network_the_mirror_is_not_asked(made: Made, mirror: dict[str, b
 def test_a_mirror_that_lies_is_refused(
     lie: str, made: Made, mirror: dict[str, bytes], engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    there = made.ground.other(f"lie-{lie.replace(' ', '-')}", built=f"{made.ground.site.url}/files/built")
+    built = f"{made.ground.site.url}/files/built"
+    with_login = built.replace("https://", "https://reader:opensesame@")
+    there = made.ground.other(f"lie-{lie.replace(' ', '-')}", built=with_login)
     unrecorded(there, "kit")
     site, first, second = made.ground.site, *made.lock.built[:2]
     key, other = first.origin.removeprefix("built:"), second.origin.removeprefix("built:")
@@ -299,7 +301,9 @@ def test_a_mirror_that_lies_is_refused(
     with pytest.raises(InputError) as caught:
         compiled(there, "kit", engine, frozen=True)
     assert caught.value.problem == f"the compiled wheel of {first.project} is not in the lock yet"
-    assert f"{first.project}: {there.settings.built} has no usable wheel" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert f"{first.project}: {built} has no usable wheel" in said
+    assert "opensesame" not in said
     assert {name for name in there.kept() if not name.endswith((".part", ".verified"))} == set()
     site.files.pop(f"built/{key}/{second.filename}", None)
 

@@ -305,6 +305,8 @@ def test_a_cdi_file_is_written_where_none_is(tmp_path, monkeypatch, capsys) -> N
     lacking = replace(H200, engine=ENGINE, cdi=())
     for other in (BARE, H200, replace(lacking, root=False), replace(lacking, toolkit=""), replace(lacking, cdi=(CDI,))):
         assert remedies(other) == []
+    for host in (replace(ENGINE, host="tcp://gpu.example:2376"), None):
+        assert remedies(replace(lacking, engine=host)) == [], "no engine of this machine would read it"
     (done,) = fix.mend(lacking, Settings(home=tmp_path, stacks=()), Ui())
     assert done.why == ""
     assert target.read_text() == "kind: nvidia.com/gpu\n"

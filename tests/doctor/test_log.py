@@ -271,7 +271,7 @@ def test_memory_does_not_grow_with_the_log() -> None:
     assert large < small + (1 << 20), (small, large)
 
 
-# The command, which tells its own peak of memory at its end: rusage would count the tests' process, as it is before exec.
+# The command, which tells its own peak of memory at its end: rusage would count the tests' process, forked before exec.
 TELLING = """
 import atexit, pathlib, runpy, sys
 atexit.register(lambda: sys.stderr.write(pathlib.Path("/proc/self/status").read_text()))

@@ -149,6 +149,7 @@ def test_an_endpoint_the_user_chose_is_not_replaced(monkeypatch: pytest.MonkeyPa
 # Runs the real installation inside a root directory, as if that were the machine.
 _INSIDE = """
 import os, platform, sys, encodings.idna
+import builder.settings.file, builder.settings.shape  # out of reach afterwards too
 from builder.engine import install
 from builder.engine.hosts import plan
 from builder.ui import Ui

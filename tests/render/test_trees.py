@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from builder.errors import InputError
+from builder.errors import InputError, SurroundingsError
 from builder.render.trees import write_tree
 from builder.spec.model import Edit
 
@@ -180,3 +182,19 @@ def test_a_damaged_archive_is_told(damage: Callable[[bytes], bytes], tmp_path: P
     error = refusal(packed_again, sdist=True)
     assert (error.problem, error.where) == ("the archive cannot be read", str(packed_again))
     assert error.fix == "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small tmpfs needs root")
+    archive = packed(tmp_path / "a.tar", member("knn.cu", "x" * 400_000))
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "small", small], check=True)
+    try:
+        with pytest.raises(SurroundingsError) as caught:
+            write_tree(archive, small / "source.tar", ())
+        assert (caught.value.problem, caught.value.where) == ("the disk is full", str(small))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", small], check=True)

@@ -48,7 +48,9 @@ def test_one_small_package_more_does_not_reinstall_the_cuda_libraries(engine: En
         assert built["built"] is True
         log = (REPO / "build" / "ort-more" / "build.log").read_text()
     finally:
-        engine.remove("modelstacks/ort-more:latest")
+        names = engine.run(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "modelstacks/ort-more"])
+        for name in names.stdout.split():
+            engine.remove(name)
     steps = dict(re.findall(r"^#(\d+) \[(wheels\S*-layer) 1/1\]", log, re.M))
     cached = {name for number, name in steps.items() if re.search(rf"^#{number} CACHED$", log, re.M)}
     ran = set(steps.values()) - cached

@@ -135,7 +135,7 @@ def _plan(build: Build, keep: bool, python: Interpreter, provider: Provider, evi
     absent = [name for name in lost if name not in hidden]
     wheels = {f"{package}{versions}": folder for package, versions, folder in _wheels(absent, build.cuda)}
     folders = [posixpath.dirname(path) for path in hidden.values()]
-    folders += [f"{python.site}/{folder}" for folder in wheels.values()]
+    folders += [f"{python.site}/{folder}" for folder in wheels.values() if python.site]
     searched = python.library_path.split(":")
     return Plan(
         build=build,

@@ -1,0 +1,149 @@
+# Rendered from stacks/heygem by modelstacks; change the stack, not this file.
+# Built without a network: every file comes from a named context, each by the hash in the lock.
+
+FROM modelstacks/base:image-19faa9366902 AS base
+
+FROM base AS system
+RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
+    start=$(date +%s) \
+ && mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial \
+ && export APT_CONFIG=/mnt/debs/apt.conf DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH=315532800 \
+ && apt-get update -qq \
+ && apt-get install -qq -y --no-install-recommends \
+      ca-certificates=1 \
+      ffmpeg=1 \
+      libgl1=1 \
+      libglib2.0-0=1 \
+      libsndfile1=1 \
+      libstdc++6=1 \
+      python3=1 \
+ && rm -rf /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/*.log \
+ && find / -xdev \( -path /mnt/debs -o -path /proc -o -path /sys -o -path /dev -o -path /etc/hosts -o -path /etc/resolv.conf \) \
+      -prune -o -newermt "@$((start - 1))" -exec touch --no-dereference --date=@315532800 {} +
+
+FROM system AS installer
+ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
+    PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+RUN --mount=from=uv,target=/mnt/uv \
+    /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
+ && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
+
+FROM installer AS wheels-onnxruntime-gpu-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-onnxruntime-gpu,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-torch-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-torch,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-large-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && printf '%s\n' /opt/heygem /code \
+      > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/modelstacks.pth" \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+# apstone: compiled under b442f1e8961d0113ba02d4ac3a30296fb7c4a9a2280d78bc0aa3105fd40845b7
+# cv2box: compiled under b9aa085cc79fa91e5669662e1797ec8fc8e2d56e5523f49494c549d668009f5b
+# pyopengl: compiled under b05bed09f608ce7e8cb8f53ed490c721013dcbac6b16b1bf1a8bc8755a540208
+# python-speech-features: compiled under 4f8c9064a98a6b7e67aa92836551da45464fe08844dfec416ccacd3f1f401735
+# resampy: compiled under efab410ecf6b52fc64be036b9675c82b70047e73e2f44de89355bb8da0ecb20e
+
+FROM installer AS extensions-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+# files of the stack itself: ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
+FROM base AS files-layer
+RUN --mount=from=files,target=/mnt/files \
+    mkdir -p /layer/opt/heygem/heygem_start \
+ && cp --recursive --no-target-directory /mnt/files/heygem_start /layer/opt/heygem/heygem_start \
+ && chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM system AS final
+COPY --link --from=wheels-onnxruntime-gpu-layer /layer/ /
+COPY --link --from=wheels-torch-layer /layer/ /
+COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=wheels-layer /layer/ /
+COPY --link --from=files-layer /layer/ /
+COPY --link --from=extensions-layer /layer/ /
+RUN start=$(date +%s) \
+ && printf '%s\n' \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cublas/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cuda_cupti/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cuda_nvrtc/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cuda_runtime/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cudnn/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cufft/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/curand/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cusolver/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/cusparse/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/nccl/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/nvjitlink/lib \
+      /opt/venv/lib/python3.8/site-packages/nvidia/nvtx/lib \
+      > /etc/ld.so.conf.d/000-modelstacks.conf \
+ && ldconfig -X \
+ && rm -rf /var/cache/ldconfig/aux-cache \
+ && find /etc /var/cache/ldconfig -xdev -newermt "@$((start - 1))" -not -path /etc/resolv.conf -not -path /etc/hosts \
+      -exec touch --no-dereference --date=@315532800 {} +
+ENV PATH=/opt/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/venv
+ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.8/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.8/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.8/site-packages/nvidia/nccl/lib:/opt/venv/lib/python3.8/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.8/site-packages/nvidia/nvtx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+ENV GRADIO_ANALYTICS_ENABLED="False"
+ENV HF_HUB_OFFLINE="1"
+WORKDIR /code
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "heygem_start"]
+LABEL org.opencontainers.image.title="heygem" \
+      org.opencontainers.image.description="HeyGem (HeyGem-Linux-Python-Hack) with CUDA 12 and cuDNN 9, for an A100 with driver 535 and others up to Hopper" \
+      org.opencontainers.image.version="2023.11.14" \
+      org.opencontainers.image.revision="04a9ae396f20a818e5172a6a11128a358c21588b1138899b0d469e66e31df7f3" \
+      org.opencontainers.image.base.name="ubuntu" \
+      io.modelstacks.lock="sha256:04a9ae396f20a818e5172a6a11128a358c21588b1138899b0d469e66e31df7f3" \
+      io.modelstacks.mounts='[{"licence": "Silicon Intelligence community licence", "path": "/code/y_utils/liblcr.so"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_attr_detect/face_attr_epoch_12_220318.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/pfpld_robust_sim_bs1_8003.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/scrfd_500m_bnkps_shape640x640.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/model_float32.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/landmark2face_wy/checkpoints/anylang/dinet_v1_20240131.pth"}, {"licence": "Silicon Intelligence community licence", "path": "/code/pretrain_models/face_lib/face_parsing/79999_iter.onnx"}, {"licence": "mixed; not read", "path": "/code/pretrain_models/face_lib/face_restore/gfpgan/GFPGANv1.4.onnx"}, {"licence": "mixed; not read", "path": "/code/xseg/xseg_211104_4790000.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/wenet/examples/aishell/aidata/exp/conformer/wenetmodel.pt"}]'

@@ -1,0 +1,162 @@
+# Rendered from stacks/talkinggaussian by modelstacks; change the stack, not this file.
+# Built without a network: every file comes from a named context, each by the hash in the lock.
+
+FROM modelstacks/base:image-1b469d6952aa AS base
+
+FROM base AS system
+RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
+    start=$(date +%s) \
+ && mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial \
+ && export APT_CONFIG=/mnt/debs/apt.conf DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH=315532800 \
+ && apt-get update -qq \
+ && apt-get install -qq -y --no-install-recommends \
+      ffmpeg=1 \
+      libgl1=1 \
+      libglib2.0-0=1 \
+      libportaudio2=1 \
+      libsm6=1 \
+      libsndfile1=1 \
+      libxext6=1 \
+      python3=1 \
+      python3-distutils=1 \
+ && rm -rf /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/*.log \
+ && find / -xdev \( -path /mnt/debs -o -path /proc -o -path /sys -o -path /dev -o -path /etc/hosts -o -path /etc/resolv.conf \) \
+      -prune -o -newermt "@$((start - 1))" -exec touch --no-dereference --date=@315532800 {} +
+
+FROM system AS installer
+ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
+    PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+RUN --mount=from=uv,target=/mnt/uv \
+    /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
+ && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
+
+FROM installer AS wheels-tensorflow-gpu-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-tensorflow-gpu,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-torch-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-torch,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-large-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && printf '%s\n' /workspace /workspace/data_utils/easyportrait /opt/talkinggaussian \
+      > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/modelstacks.pth" \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+# diff-gaussian-rasterization: compiled under 6ca92020aab837d636f8d1731acfc5730c206733f1077fa6509994433fdbb475
+# simple-knn: compiled under a7978541f4658138b1a420c4f27d64e387a832719afd3b62b23d21bc71748c3a
+# gridencoder: compiled under 7208dd94cca9de2a2e5105701986323099bd390b45b16c77178c02d1995f0390
+# fvcore: compiled under 1bcacbacc331934299fc073056c85797982e6cee7673b2b920323c49cfb0a8c5
+# pyaudio: compiled under 76c0a1ce3a6051ac1d60ce4705d49511ebfbccccc54b1dfba9c480bd31af76e4
+# python-speech-features: compiled under f76a95d1872bf04cbbfc06d38c65223676283640455e3b6107b044b5371e36fd
+
+FROM installer AS extensions-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && tar --extract --no-same-owner --file /mnt/wheels/inplace.tar --directory /layer \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM base AS sources-layer
+RUN --mount=from=sources,target=/mnt/sources \
+    mkdir -p /layer/workspace \
+ && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-8952b570440f.tar --directory /layer/workspace \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM base AS weights-layer
+RUN --mount=from=weights,target=/mnt/weights \
+    mkdir /layer \
+ && install -D --mode=0644 '/mnt/weights/1-alexnet-owt-7be5be79.pth' '/layer/workspace/.cache/torch/hub/checkpoints/alexnet-owt-7be5be79.pth' \
+ && install -D --mode=0644 '/mnt/weights/1-resnet18-5c106cde.pth' '/layer/workspace/.cache/torch/hub/checkpoints/resnet18-5c106cde.pth' \
+ && install -D --mode=0644 '/mnt/weights/1-s3fd-619a316812.pth' '/layer/workspace/.cache/torch/hub/checkpoints/s3fd-619a316812.pth' \
+ && install -D --mode=0644 '/mnt/weights/1-2DFAN4-cd938726ad.zip' '/layer/workspace/.cache/torch/hub/checkpoints/2DFAN4-cd938726ad.zip' \
+ && install -D --mode=0644 '/mnt/weights/1-79999_iter.pth' '/layer/workspace/data_utils/face_parsing/79999_iter.pth' \
+ && install -D --mode=0644 '/mnt/weights/1-fpn-fp-512.pth' '/layer/workspace/data_utils/easyportrait/fpn-fp-512.pth' \
+ && install -D --mode=0644 '/mnt/weights/1-deepspeech-0_1_0-b90017e8.pb' '/layer/workspace/.tensorflow/models/deepspeech-0_1_0-b90017e8.pb' \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+# files of the stack itself: ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
+FROM base AS files-layer
+RUN --mount=from=files,target=/mnt/files \
+    mkdir -p /layer/opt/talkinggaussian/talkinggaussian_start \
+ && cp --recursive --no-target-directory /mnt/files/talkinggaussian_start /layer/opt/talkinggaussian/talkinggaussian_start \
+ && chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM system AS final
+COPY --link --from=wheels-tensorflow-gpu-layer /layer/ /
+COPY --link --from=wheels-torch-layer /layer/ /
+COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=wheels-layer /layer/ /
+COPY --link --from=sources-layer /layer/ /
+COPY --link --from=weights-layer /layer/ /
+COPY --link --from=files-layer /layer/ /
+COPY --link --from=extensions-layer /layer/ /
+ENV PATH=/opt/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/venv
+ENV HOME="/workspace"
+ENV TORCH_HOME="/workspace/.cache/torch"
+WORKDIR /workspace
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "talkinggaussian_start"]
+LABEL org.opencontainers.image.title="talkinggaussian" \
+      org.opencontainers.image.description="TalkingGaussian, talking heads by Gaussian splatting, as published (CUDA 11.3, torch 1.12.1)" \
+      org.opencontainers.image.version="2023.11.14" \
+      org.opencontainers.image.revision="bda3932b321974805673b28128f21c3c6755bd1d06708ed72ab98a680432191b" \
+      org.opencontainers.image.base.name="nvidia/cuda" \
+      io.modelstacks.lock="sha256:bda3932b321974805673b28128f21c3c6755bd1d06708ed72ab98a680432191b" \
+      io.modelstacks.mounts='[{"licence": "Basel Face Model 2009; register at faces.dmi.unibas.ch, no redistribution", "path": "/workspace/data_utils/face_tracking/3DMM/01_MorphableModel.mat"}, {"licence": "made from the Basel Face Model 2009 by data_utils/face_tracking/convert_BFM.py", "path": "/workspace/data_utils/face_tracking/3DMM/3DMM_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/exp_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/keys_info.npy", "sha256": "028d3c383bae129c4bdcac880e22c551a5d2436ec7db7a26f5c57148d12469e6"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/sub_mesh.obj", "sha256": "1234e8e8d48617d4be869fde4d8d7485f27164351f085cc2c491e9badb48a47c"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/topology_info.npy", "sha256": "2edff6a6ad574d2dddf0d0815e0beabfea9369d7c2d6e53e0ba81f809b81e963"}]'
