@@ -79,7 +79,7 @@ import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list 
 	@$(run) import $(if $(OVERWRITE_STACKS),--overwrite-stacks) '$(BUNDLE)'
 
 doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
-	@$(run) doctor $(call given,LOG,log) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only $(ONLY)) $(if $(FIX),--fix) $(offline) $(names)
+	@$(run) doctor $(call given,LOG,log) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only '$(ONLY)') $(if $(FIX),--fix) $(offline) $(names)
 
 lint: venv ## ruff and mypy --strict
 	@.venv/bin/ruff check --quiet .

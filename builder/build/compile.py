@@ -201,8 +201,12 @@ def _the_wheel(folder: Path, recipe: Recipe) -> Path:
         fix = "give the extension the `name` that its setup.py has"
         raise JobError(f"compiling {recipe.project} gave {given}", fix=fix)
     wanted = recipe.extension.compiled if recipe.extension else ()
-    with zipfile.ZipFile(found[0]) as archive:
-        there = {re.sub(r"\..*$", "", path).replace("/", ".") for path in compiled_files(archive.namelist()).values()}
+    try:
+        with zipfile.ZipFile(found[0]) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        raise JobError(f"compiling {recipe.project} gave a wheel that is no zip file", fix="see its setup.py") from None
+    there = {re.sub(r"\..*$", "", path).replace("/", ".") for path in compiled_files(names).values()}
     if missing := [module for module in wanted if module not in there]:
         why = f"its shared objects: {', '.join(sorted(there)) or 'none'}"
         fix = "correct `compiled`, or let its setup.py compile without a GPU (`env`, `edits`)"

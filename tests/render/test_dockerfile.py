@@ -40,11 +40,6 @@ def same_as_golden(name: str, text: str) -> None:
     assert text == path.read_text()
 
 
-@pytest.mark.parametrize("name", ["onnx-cpu", "ort-cudnn9"])
-def test_a_shipped_stack_renders_as_its_golden_file(name: str) -> None:
-    same_as_golden(name, shipped(name))
-
-
 def test_a_stack_of_every_part_renders_as_its_golden_file(stack: Stack, lock: StackLock) -> None:
     same_as_golden("everything", dockerfile(stack, lock, TEMPLATES))
 
