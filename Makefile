@@ -25,7 +25,7 @@ help: ## this list
 	@echo 'IMAGE=REF, CONTAINER=NAME, HOST=local  smoke: the target; CHECKS=NAME,NAME, PROBE_PYTHON=PATH, OUT=DIR'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
-	@echo 'FROZEN=1    fetch, stack: refuse hashes that are pending instead of recording them'
+	@echo 'FROZEN=1    fetch, build, stack: refuse hashes that are pending instead of recording them'
 	@echo 'OFFLINE=1   ask no network; WHEELS=DIR  the folder our own wheels then come from'
 	@echo 'HOST=1      check: this machine too    FIX=1  doctor: mend what is safe    ONLY=host  doctor: or network'
 	@echo 'CONTAINER=NAME  doctor: look into a running container instead, changing nothing    REPORT=FILE.md  and write it down'
@@ -58,7 +58,7 @@ render: venv ## write build/NAME/Dockerfile and its named contexts
 	@$(run) render $(or $(names),onnx-cpu)
 
 build: venv ## build images from what was fetched, without a network
-	@$(run) build $(or $(names),onnx-cpu)
+	@$(run) build $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 # only from make's command line: some shells export HOST
 given = $(if $(filter command,$(origin $1)),--$2 '$($1)')

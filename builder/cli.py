@@ -252,9 +252,14 @@ def render(run: Run, stacks: tuple[str, ...]) -> None:
 
 @program.command()
 @STACKS
+@OFFLINE
+@FROZEN
 @click.pass_obj
-def build(run: Run, stacks: tuple[str, ...]) -> None:
-    """Build images without a network."""
+def build(run: Run, stacks: tuple[str, ...], offline: bool, frozen: bool) -> None:
+    """Build images without a network.
+
+    What a stack compiles is compiled once; its wheel may also come from the site's mirror (setting `built`).
+    """
     from builder import service as service_verbs
     from builder.build import build as make
     from builder.build import compile_all
@@ -271,7 +276,8 @@ def build(run: Run, stacks: tuple[str, ...]) -> None:
             run.ui.say(f"{name}: {'loaded' if built.built else 'unchanged'} {built.tag} {built.id}")
             continue
         found, lock = locked(name, run.settings)
-        lock = compile_all(found, lock, stack_folder(name, run.settings), run.settings, engine, run.ui)
+        folder = stack_folder(name, run.settings)
+        lock = compile_all(found, lock, folder, run.settings, engine, run.ui, frozen=frozen, offline=offline)
         built = make(found, lock, run.settings, engine, run.ui)
         documents.append(built.document())
         run.ui.say(f"{name}: {'built' if built.built else 'unchanged'} {built.tag} {built.id}")

@@ -20,6 +20,7 @@ from builder.files import held, sha256_of, sync_folder
 from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
+from builder.spec.files import FILES, own_files
 from builder.spec.load import FAMILIES
 from builder.ui import Ui, human_bytes
 
@@ -89,12 +90,27 @@ class _Import:
             self._require_earlier(member)
         coming = [member for member in self.manifest.members if member.placed]
         new = [member for member in coming if self._is_new(member, overwrite=overwrite_stacks)]
+        strangers = self._strangers(coming)
+        if strangers and not overwrite_stacks:
+            fix = "import into another folder of stacks (STACKS=DIR), or remove it by --overwrite-stacks"
+            raise InputError("a stack's own files hold one that the bundle lacks", where=str(strangers[0]), fix=fix)
         with self._staging() as folders:
             self._require_room(new, folders)
             self._verify(set(new), ui)
             self._require_locked()
             self._place(new)
+        for path in strangers:
+            path.unlink()
         return new
+
+    def _strangers(self, coming: list[Member]) -> list[Path]:
+        """Files in the folders of a stack's own files that are not the bundle's: they would change its image."""
+        own = [one for one in coming if one.name.startswith("stacks/") and one.name.split("/")[2] == FILES]
+        ours = {self._path(one) for one in own}
+        folders = {(self._root(one) / one.name.split("/")[1], one.name.split("/")[3]) for one in own}
+        there = ((stack, top) for stack, top in folders if (stack / FILES / top).is_dir())
+        found = (path for stack, top in there for _, path in own_files(stack, [top]))
+        return sorted(path for path in found if path not in ours)
 
     def _root(self, member: Member) -> Path:
         """The folder that the first part of a member's name stands for."""
@@ -132,7 +148,8 @@ class _Import:
         if _is(path, member):
             return False
         if member.name.startswith("stacks/"):
-            if overwrite and path.is_file() and not path.is_symlink():
+            through = [path, *path.parents[: len(member.name.split("/")) - 2]]
+            if overwrite and path.is_file() and not any(part.is_symlink() for part in through):
                 return True
             fix = "import into another folder of stacks (STACKS=DIR), or replace it by --overwrite-stacks"
         else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
 from builder.check.model import Case, Row
 from builder.check.spans import within
+
+_ARCHITECTURE = re.compile(r"(?P<kind>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P<only>[a-z]?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,20 @@ def covers(code: Sequence[str], ptx: str, capability: str) -> bool:
     wanted = Version(capability)
     same = [Version(one) for one in code if Version(one).major == wanted.major]
     return any(one <= wanted for one in same) or (bool(ptx) and Version(ptx) <= wanted)
+
+
+def named_code_runs(names: Iterable[str], capability: str) -> bool:
+    """Whether a GPU runs code of these architectures, by the names of nvcc: sm_90 is machine code, compute_90 PTX.
+
+    What ends with `a` runs on that capability alone (CUDA C++ Programming Guide, architecture-specific features).
+    """
+    code: list[str] = []
+    exact: list[str] = []
+    ptx = [""]
+    for match in filter(None, map(_ARCHITECTURE.fullmatch, names)):
+        one = f"{match['major']}.{match['minor']}"
+        (exact if match["only"] == "a" else code if match["kind"] == "sm" else ptx).append(one)
+    return capability in exact or any(covers(code, one, capability) for one in ptx)
 
 
 def builds_for(case: Case, capabilities: Sequence[str]) -> list[tuple[str, Row]]:

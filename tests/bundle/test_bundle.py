@@ -231,6 +231,31 @@ def test_stack_files_are_replaced_only_when_asked_to(exporting: Site, there: Sit
     assert stack.read_text() == text
 
 
+def test_a_stacks_own_files_come_along_and_nothing_else_stays_among_them(exporting: Site, there: Site) -> None:
+    own = exporting.stacks / "mini" / "files" / "tool"
+    own.mkdir(parents=True)
+    (own / "run.py").write_text("print(1)\n")
+    with (exporting.stacks / "mini" / "stack.yaml").open("a") as stack:
+        stack.write("files: [{from: tool, into: /opt/tool}]\n")
+    bundle = Path(exported(exporting).files[0])
+    import_(bundle, there.settings, Ui())
+    placed = there.stacks / "mini" / "files" / "tool"
+    assert (placed / "run.py").read_text() == "print(1)\n"
+    (placed / "more.py").write_text("of an earlier version\n")
+    _refused(bundle, there, "a stack's own files hold one that the bundle lacks")
+    import_(bundle, there.settings, Ui(), overwrite_stacks=True)
+    assert [path.name for path in placed.iterdir()] == ["run.py"]
+    assert load_stack("mini", there.settings) == load_stack("mini", exporting.settings)
+    # A link would have the import write into what it leads to.
+    other = there.root / "other"
+    (there.stacks / "mini" / "files").rename(other)
+    (there.stacks / "mini" / "files").symlink_to(other)
+    (other / "tool" / "run.py").write_text("another's\n")
+    with pytest.raises(InputError, match="is there with other content"):
+        import_(bundle, there.settings, Ui(), overwrite_stacks=True)
+    assert (other / "tool" / "run.py").read_text() == "another's\n"
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
 def test_stopped_at_any_time_nothing_half_is_left_and_the_same_command_works(
     stop: signal.Signals, exporting: Site, there: Site

@@ -7,7 +7,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from builder.check.torch import covers
+from builder.check.torch import named_code_runs
 from builder.smoke.session import Expected
 
 
@@ -19,16 +19,9 @@ def assert_locked(stack: Expected, version: str, *distributions: str) -> None:
 
 
 def missing(code: Iterable[str], capabilities: Iterable[str]) -> list[str]:
-    """The compute capabilities that code of these architectures (sm_90, compute_90) does not run on.
-
-    sm_90a is machine code for 9.0 alone; it counts as 9.0 (CUDA C++ Programming Guide, architecture-specific features).
-    """
-    kinds: dict[str, list[str]] = {"sm": [], "compute": [""]}
-    for name in code:
-        kind, _, number = name.partition("_")
-        digits = number.rstrip("af")
-        kinds[kind].append(f"{digits[:-1]}.{digits[-1]}")
-    return sorted(one for one in capabilities if not any(covers(kinds["sm"], ptx, one) for ptx in kinds["compute"]))
+    """The compute capabilities that code of these architectures (sm_90, compute_90) does not run on."""
+    names = list(code)
+    return sorted(one for one in capabilities if not named_code_runs(names, one))
 
 
 def assert_code(stack: Expected, figures: dict[str, Any]) -> None:

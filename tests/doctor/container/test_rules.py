@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from builder.check.torch import named_code_runs
 from builder.doctor.container import probes
 from builder.doctor.container.facts import facts
 from builder.doctor.container.model import Evidence, Finding
 from builder.doctor.container.plan import builds
 from builder.doctor.container.rules import diagnose
-from builder.doctor.container.rules.torch import covers
 
 PROBES = Path(probes.__file__).parent
 H200 = {"driver": "570.86.15", "cuda_of_driver": "12.8", "devices": [{"name": "NVIDIA H200", "capability": "9.0"}]}
@@ -247,10 +247,12 @@ def test_torch_that_cannot_start_cuda_use_numpy_or_be_imported() -> None:
         ("sm_90", "8.0", False),
         ("sm_100 sm_120", "12.0", True),
         ("sm_120 compute_120", "10.0", False),
+        ("sm_100a compute_100a", "10.0", True),
+        ("sm_100a compute_100a", "10.3", False),
     ],
 )
 def test_an_arch_list_against_a_gpu(arches: str, capability: str, runs: bool) -> None:
-    assert covers(tuple(arches.split()), capability) is runs
+    assert named_code_runs(arches.split(), capability) is runs
 
 
 def test_a_session_that_fails_though_all_is_found_is_an_error_of_its_own() -> None:

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator
 
 from builder.check import packaged_facts
-from builder.check.torch import covers as covered
+from builder.check.torch import covers, named_code_runs
 from builder.doctor.container.model import Device, Distribution, Evidence, Finding, Interpreter, Torch
 from builder.doctor.container.remedy import install, lasting, now, pip
 from builder.doctor.container.text import last_line
-
-_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)[a-z]?")
 
 
 def find(evidence: Evidence) -> Iterator[Finding]:
@@ -28,17 +26,10 @@ def find(evidence: Evidence) -> Iterator[Finding]:
             yield from _on_gpu(python, torch, evidence)
 
 
-def covers(arches: tuple[str, ...], capability: str) -> bool:
-    """Whether what torch.cuda.get_arch_list() tells (sm_NN, compute_NN) runs on a GPU of that capability."""
-    made = [(match[1], f"{match[2]}.{match[3]}") for one in arches if (match := _ARCH.fullmatch(one))]
-    code = [capability for kind, capability in made if kind == "sm"]
-    return any(covered(code, ptx, capability) for ptx in ("", *(one for kind, one in made if kind == "compute")))
-
-
 def _first_build(capability: str) -> tuple[str, str]:
     """What to install for a GPU of that capability, and the source."""
     for row in packaged_facts()["torch_builds"]:
-        if covered(row["capabilities"], row["ptx"], capability):
+        if covers(row["capabilities"], row["ptx"], capability):
             cuda = " or ".join(row["cuda"])
             return f"install torch{row['torch'].partition(',')[0]} built for CUDA {cuda} or newer", row["source"]
     return "install a torch that lists this architecture", ""
@@ -96,7 +87,11 @@ def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[F
             "a newer driver on the host, or torch built for a CUDA that is not newer",
         )
     for device in evidence.gpu.devices:
-        if torch.arches and re.fullmatch(r"\d+\.\d", device.capability) and not covers(torch.arches, device.capability):
+        if (
+            torch.arches
+            and re.fullmatch(r"\d+\.\d", device.capability)
+            and not named_code_runs(torch.arches, device.capability)
+        ):
             yield _architecture(python, torch, device)
 
 
