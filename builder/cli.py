@@ -405,7 +405,11 @@ def export(
 
 @program.command("import")
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
-@click.option("--overwrite-stacks", is_flag=True, help="Replace stack files that are there with other content.")
+@click.option(
+    "--overwrite-stacks",
+    is_flag=True,
+    help="Replace stack files of other content, and remove own files that the bundle lacks.",
+)
 @click.pass_obj
 def import_(run: Run, bundle: Path, overwrite_stacks: bool) -> None:
     """Verify a whole bundle, then put its files in place.
