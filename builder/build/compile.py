@@ -59,6 +59,7 @@ def compile_all(
     there = all((settings.home / item.folder / item.filename).is_file() for item in lock.built)
     if not wanted or (there and is_current(stack, lock, settings, engine)):
         return lock
+    unfrozen = f"run `make build STACK={stack.name}` without FROZEN=1, and commit stack.lock"
     with held(settings.build / stack.name / ".compiling"):
         lock = read(folder)
         had = {item.origin: item for item in lock.built}
@@ -71,8 +72,7 @@ def compile_all(
                 if not offline and (item is None or (locked and item.sha256 != locked.sha256)):
                     item = _mirrored(recipe, locked, settings, ui) or item
                 if item is None and locked is None and frozen:
-                    fix = f"run `make build STACK={stack.name}` without FROZEN=1, and commit stack.lock"
-                    raise InputError(f"the compiled wheel of {recipe.project} is not in the lock yet", fix=fix)
+                    raise InputError(f"the compiled wheel of {recipe.project} is not in the lock yet", fix=unfrozen)
                 item = item or _compiled(stack, lock, recipe, settings, engine, ui)
             if locked and item.sha256 != locked.sha256:
                 raise _differs(recipe, locked, item, settings)
@@ -80,8 +80,7 @@ def compile_all(
         if tuple(built) == lock.built:
             return lock
         if frozen:
-            fix = f"run `make build STACK={stack.name}` without FROZEN=1, and commit stack.lock"
-            raise InputError("compiled wheels would be recorded in the lock", fix=fix)
+            raise InputError("compiled wheels would be recorded in the lock", fix=unfrozen)
         for item in set(built) - set(lock.built):
             ui.say(f"recorded in stack.lock: {item.filename}, {human_bytes(item.size)}, sha256 {item.sha256}")
         return store.write(folder, replace(lock, built=tuple(built)))
