@@ -24,6 +24,7 @@ help: ## this list
 	@echo 'GPU=        auto, none or require, for stack and smoke'
 	@echo 'IMAGE=REF, CONTAINER=NAME, HOST=local  smoke: the target; CHECKS=NAME,NAME, PROBE_PYTHON=PATH, OUT=DIR'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
+	@echo 'PENDING=1   lock: leave what cannot be reached pending, for a later lock or fetch'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
 	@echo 'FROZEN=1    fetch, build, stack: refuse hashes that are pending instead of recording them'
 	@echo 'OFFLINE=1   ask no network; WHEELS=DIR  the folder our own wheels then come from'
@@ -49,7 +50,7 @@ check: venv ## hold stacks and their locks against the known facts, with HOST=1 
 	@$(run) check $(if $(filter command,$(origin HOST)),$(if $(HOST),--host)) $(names)
 
 lock: venv ## resolve stacks and write their locks, every file by hash
-	@$(run) lock $(if $(UPGRADE),--upgrade) $(or $(names),onnx-cpu)
+	@$(run) lock $(if $(UPGRADE),--upgrade) $(if $(PENDING),--pending) $(or $(names),onnx-cpu)
 
 fetch: venv ## bring everything the locks name to wheels/ and assets/, verified
 	@$(run) fetch $(if $(VERIFY),--verify) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)

@@ -174,8 +174,9 @@ def check(run: Run, stacks: tuple[str, ...], host: bool) -> None:
 @program.command()
 @STACKS
 @click.option("--upgrade", is_flag=True, help="Resolve anew instead of keeping what is locked.")
+@click.option("--pending", is_flag=True, help="Leave what cannot be reached unresolved, for a later run.")
 @click.pass_obj
-def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
+def lock(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> None:
     """Resolve and lock every file by hash."""
     from builder import service as service_verbs
     from builder.check import check as find
@@ -190,10 +191,14 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool) -> None:
             continue
         stack = load_stack(name, run.settings)
         refuse_errors(find(stack, None), run.ui)
-        done = resolve.lock(stack, stack_folder(name, run.settings), run.settings, run.ui, upgrade=upgrade)
+        folder = stack_folder(name, run.settings)
+        done = resolve.lock(stack, folder, run.settings, run.ui, upgrade=upgrade, partly=pending)
         if done.changes:
             rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
             run.ui.table(f"{name}: what changed", ["package", "before", "after"], rows)
+        if left := done.lock.unresolved:
+            rows = [[one.kind, one.filename or f"{one.name} {one.version}".strip(), one.sha256 or "-"] for one in left]
+            run.ui.table(f"{name}: unresolved", ["kind", "part", "publicly known sha256"], rows)
         documents.append(done.document())
     run.ui.document({"locks": documents})
 
@@ -210,7 +215,7 @@ def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen
     from builder.fetch import fetch as bring
     from builder.fetch.pending import settle
     from builder.spec import load_service, stack_folder
-    from builder.stack import locked
+    from builder.stack import complete, locked
 
     documents = {}
     for name in run.names(stacks):
@@ -219,6 +224,7 @@ def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen
             documents[name] = done.document()
             run.ui.say(f"{name}: {len(done.fetched)} files fetched, {done.kept} were there")
             continue
+        complete(name, run.settings, run.ui, fixed=frozen or offline)
         _, found = locked(name, run.settings)
         found = settle(found, stack_folder(name, run.settings), run.settings, run.ui, frozen=frozen or offline)
         done = bring(found.artifacts(), found.indexes, run.settings, run.ui, verify=verify, offline=offline)

@@ -62,3 +62,7 @@ class SurroundingsError(ModelstacksError):
     """The machine lacks something the job needs (an engine, a network, a GPU, disk)."""
 
     exit_code = 3
+
+
+class Unreachable(SurroundingsError):
+    """A server could not be asked: no name, no connection, no answer. Not: it refuses, or is not trusted."""

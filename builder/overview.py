@@ -22,8 +22,8 @@ from builder.spec.service import Service
 
 @dataclass(frozen=True)
 class Row:
-    """One stack. lock: fresh, stale, none or damaged. fetched: "n of m" files by name and size. gpu: "yes" where it
-    runs on the GPU of this machine, "needs none", or why not."""
+    """One stack. lock: fresh, stale, none, damaged, or partial (parts are unresolved). fetched: "n of m" files by name
+    and size. gpu: "yes" where it runs on the GPU of this machine, "needs none", or why not."""
 
     name: str
     family: str
@@ -53,7 +53,8 @@ def overview(settings: Settings) -> list[Row]:
         if store.exists(folder):
             try:
                 lock = read(folder)
-                state = "fresh" if lock.inputs == inputs_digest(stack) else "stale"
+                whole = "partial" if lock.unresolved else "fresh"
+                state = whole if lock.inputs == inputs_digest(stack) else "stale"
             except InputError:
                 state = "damaged"
         files = lock.artifacts() if lock else ()

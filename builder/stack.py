@@ -14,7 +14,7 @@ from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
-from builder.lock import StackLock, read, require_fresh, resolve, store
+from builder.lock import StackLock, read, require_fresh, require_whole, resolve, store
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
 from builder.spec import load_stack, stack_folder
@@ -64,11 +64,22 @@ def timed(seconds: dict[str, float], verb: str) -> Iterator[None]:
 
 
 def locked(name: str, settings: Settings) -> tuple[Stack, StackLock]:
-    """A stack and its lock. Raises InputError where there is no lock, or it is stale."""
+    """A stack and its lock. Raises InputError where there is no lock, or it is stale or not whole."""
     stack, folder = load_stack(name, settings), stack_folder(name, settings)
     lock = read(folder)
     require_fresh(stack, lock, folder)
+    require_whole(lock, folder)
     return stack, lock
+
+
+def complete(name: str, settings: Settings, ui: Ui, *, fixed: bool) -> None:
+    """Resolve what is unresolved in a stack's lock, keeping the versions it has; nothing where it is whole or stale.
+
+    fixed: leave it as it is, for a run that is offline or frozen. Raises what `resolve.lock` raises.
+    """
+    stack, folder = load_stack(name, settings), stack_folder(name, settings)
+    if not fixed and store.exists(folder) and read(folder).unresolved:
+        resolve.lock(stack, folder, settings, ui)
 
 
 def refuse_errors(findings: list[Finding], ui: Ui) -> None:
@@ -100,6 +111,8 @@ def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool =
             raise InputError(f"{name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
         with timed(seconds, "lock"):
             resolve.lock(stack, folder, settings, ui)
+    with timed(seconds, "complete"):
+        complete(name, settings, ui, fixed=offline or frozen)
     _, lock = locked(name, settings)
     refuse_errors(check(stack, lock), ui)
     lock = settle(lock, folder, settings, ui, frozen=frozen or offline)

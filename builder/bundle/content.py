@@ -16,7 +16,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builder.bundle.manifest import PROGRAM, Member, bad_name
 from builder.errors import InputError, JobError
 from builder.files import sha256_of
-from builder.lock import StackLock, read, require_fresh, store
+from builder.lock import StackLock, read, require_fresh, require_whole, store
 from builder.lock.service import ServiceLock, locked
 from builder.render import recipes
 from builder.settings import Settings
@@ -90,11 +90,12 @@ def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock | 
     stack, folder = load_stack(name, settings), stack_folder(name, settings)
     lock = read(folder)
     require_fresh(stack, lock, folder)
+    require_whole(lock, folder)
     family = family_file(name, settings)
     parts = (STACK_FILE, store.PYLOCK, store.STACK_LOCK)
     items = [text_item(f"stacks/{FAMILIES}/{family.name}", family.read_bytes())]
     items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
-    for part, path in own_files(folder, [one.folder for one in stack.files]):
+    for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
         place = f"stacks/{name}/{FILES}/{part}"
         if why := bad_name(place):
             raise InputError(f"a bundle cannot hold {part!r}", where=str(path), why=why, fix="rename the file")

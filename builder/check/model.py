@@ -124,7 +124,11 @@ class Case:
     @cached_property
     def image(self) -> Packages:
         """The packages of the image."""
-        return Packages(asked=_required(self.stack.packages), locked=_versions(self.lock.wheels if self.lock else ()))
+        locked = _versions(self.lock.wheels) if self.lock else {}
+        for one in self.lock.unresolved if self.lock else ():
+            if one.kind == "wheel":
+                locked[one.name] = Version(one.version)
+        return Packages(asked=_required(self.stack.packages), locked=locked)
 
     @cached_property
     def toolchain(self) -> Packages:

@@ -1,8 +1,17 @@
 """lock: a stack becomes pylock.toml (PEP 751) and stack.lock, every file named by hash."""
 
 from builder.lock.inputs import digest as inputs_digest
-from builder.lock.inputs import require_fresh
+from builder.lock.inputs import require_fresh, require_whole
 from builder.lock.model import Artifact, LockedBase, LockedIndex, StackLock
 from builder.lock.store import read
 
-__all__ = ["Artifact", "LockedBase", "LockedIndex", "StackLock", "inputs_digest", "read", "require_fresh"]
+__all__ = [
+    "Artifact",
+    "LockedBase",
+    "LockedIndex",
+    "StackLock",
+    "inputs_digest",
+    "read",
+    "require_fresh",
+    "require_whole",
+]

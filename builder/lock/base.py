@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from builder.engine.client import Engine
-from builder.errors import InputError, JobError, SurroundingsError
+from builder.errors import InputError, JobError, SurroundingsError, Unreachable
 from builder.lock import apt
-from builder.lock.model import Artifact, LockedBase
+from builder.lock.model import Artifact, LockedBase, Unresolved
 from builder.net.registry import Repository, split
 from builder.net.session import Session
 from builder.net.tls import engine_ca_file
@@ -32,15 +34,31 @@ class System:
     toolchain: tuple[Artifact, ...]
 
 
-def locked(stack: Stack, settings: Settings) -> System:
+def locked(stack: Stack, settings: Settings, warn: Callable[[str], None] = lambda _: None) -> System:
     """The base and everything that is installed by apt.
 
-    Raises InputError where the base is not what the family says, SurroundingsError where the archive,
-    the engine or the registry cannot be reached.
+    warn: told of a base that has a newer C library than the family says. Raises InputError where the base is not what
+    the family says, SurroundingsError where the archive, the engine or the registry cannot be reached.
     """
     if stack.base.bootstrap is not None:
-        return _bootstrap(stack, stack.base.bootstrap, settings)
-    return _image(stack, str(stack.base.image), settings)
+        system, versions = _bootstrap(stack, stack.base.bootstrap, settings)
+    else:
+        system, versions = _image(stack, str(stack.base.image), settings)
+    _check_python(stack, versions)
+    _check_glibc(stack, versions.get("libc6", ""), warn)
+    return system
+
+
+def unresolved(stack: Stack) -> tuple[LockedBase, tuple[Unresolved, ...]]:
+    """A base image that cannot be reached, as a lock says it, and with it every system package."""
+    image = str(stack.base.image)
+    registry, repository, tag = split(image)
+    packages = (*stack.system, *(stack.toolchain.system if stack.toolchain else ()))
+    base = Unresolved(kind="base", name=untagged(image), version=tag, origin=f"registry:{registry}/{repository}")
+    return LockedBase(kind="image", reference=image), (
+        base,
+        *(Unresolved(kind="deb", name=name) for name in dict.fromkeys(packages)),
+    )
 
 
 def _installed_on(private: apt.Apt, status: str, stack: Stack) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...]]:
@@ -52,7 +70,8 @@ def _installed_on(private: apt.Apt, status: str, stack: Stack) -> tuple[tuple[Ar
     return system, private.install(compilers) if compilers else ()
 
 
-def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> System:
+def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[System, dict[str, str]]:
+    """What is locked, and the version of every package that is then there."""
     with apt.opened(boot.distribution, boot.suites, settings) as private:
         debs = private.install((*apt.MINBASE, *boot.packages))
         base = LockedBase(
@@ -64,12 +83,11 @@ def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> System:
         )
         status = private.status(debs) if stack.system or stack.toolchain else ""
         system, compilers = _installed_on(private, status, stack)
-        _check(stack, {item.project: item.version for item in (*debs, *system)})
-        return System(base, system, compilers)
+        return System(base, system, compilers), {item.project: item.version for item in (*debs, *system)}
 
 
-def _image(stack: Stack, reference: str, settings: Settings) -> System:
-    """Pull the image, note its digest, and ask apt on top of the packages that are in it."""
+def _image(stack: Stack, reference: str, settings: Settings) -> tuple[System, dict[str, str]]:
+    """Pull the image, note its digest, and ask apt on top of the packages that are in it; as `_bootstrap`."""
     engine = Engine.connect()
     pulled, digest = _pulled_first(engine, settings.image_mirrors(reference))
     name = untagged(reference)
@@ -84,8 +102,8 @@ def _image(stack: Stack, reference: str, settings: Settings) -> System:
         # Not the -updates and -security pockets: their files leave the archive when superseded.
         with apt.opened(*_release(reference, release), settings) as private:
             system, compilers = _installed_on(private, status, stack)
-    _check(stack, {**_installed(status), **{item.project: item.version for item in system}})
-    return System(base, system, compilers)
+    versions = {**_installed(status), **{item.project: item.version for item in system}}
+    return System(base, system, compilers), versions
 
 
 def registry_blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact, ...]:
@@ -146,7 +164,8 @@ def _pulled(engine: Engine, reference: str) -> str:
         if "x509" in done.stderr:
             registry = split(reference)[0]
             fix = f"put your site's root certificate into {engine_ca_file(registry)} on the engine's machine"
-        raise SurroundingsError(f"the registry of {reference} cannot be reached", why="".join(why), fix=fix)
+            raise SurroundingsError(f"the registry of {reference} is not trusted", why="".join(why), fix=fix)
+        raise Unreachable(f"the registry of {reference} cannot be reached", why="".join(why), fix=fix)
     found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.stdout, re.M)
     if not found:
         raise JobError(f"the engine names no digest of {reference}", fix="use an image that a registry serves")
@@ -188,12 +207,20 @@ def _installed(status: str) -> dict[str, str]:
     return found
 
 
-def _check(stack: Stack, versions: dict[str, str]) -> None:
-    """Raise InputError where the C library, or the distribution's own Python, is not the one the family states."""
-    libc6 = versions.get("libc6", "")
-    if not libc6.startswith(f"{stack.base.glibc}-"):
-        fix = f'write glibc: "{libc6.split("-", maxsplit=1)[0]}" in the family' if libc6 else "choose another base"
-        raise InputError(f"the family says glibc {stack.base.glibc}, its base has libc6 {libc6 or '(none)'}", fix=fix)
+def _check_glibc(stack: Stack, libc6: str, warn: Callable[[str], None]) -> None:
+    """Raise InputError where the base's C library is older than the family states; warn of a newer one."""
+    there, stated = re.match(r"\d+\.\d+", libc6), Version(stack.base.glibc)
+    if not there or Version(there[0]) < stated:
+        fix = f'write glibc: "{there[0]}" in the family' if there else "choose another base"
+        raise InputError(f"the family says glibc {stated}, its base has libc6 {libc6 or '(none)'}", fix=fix)
+    if Version(there[0]) > stated:
+        warn(
+            f"the family says glibc {stated}, its base has {there[0]}; wheels are chosen for {stated}, which run there"
+        )
+
+
+def _check_python(stack: Stack, versions: dict[str, str]) -> None:
+    """Raise InputError where the distribution's own Python is not the one the family states."""
     python = versions.get("python3", "")
     if stack.interpreter == "/usr/bin/python3" and not python.startswith(f"{stack.python}."):
         raise InputError(

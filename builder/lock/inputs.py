@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.lock.model import LOCK_VERSION, StackLock
+from builder.lock.model import LOCK_VERSION, StackLock, Unresolved
 from builder.lock.store import STACK_LOCK
 from builder.spec.model import Source, Stack, Weight
 
@@ -25,6 +26,9 @@ def digest(stack: Stack) -> str:
     values["weights"] = [_asked(weight) for weight in stack.baked]
     values["sources"] = [_asked(source) for source in stack.sources]
     # Left out where there is none, so that older locks stay fresh.
+    for index in values["indexes"].values():
+        if not index["fallback"]:
+            del index["fallback"]
     if stack.toolchain:
         values["toolchain"] = [stack.toolchain.packages, stack.toolchain.system]
     if own := [[one.git, one.commit] for one in stack.extensions if one.git]:
@@ -46,3 +50,20 @@ def require_fresh(stack: Stack, lock: StackLock, folder: Path) -> None:
             why="the stack or its family asks for something else than when it was locked",
             fix=f"run `make lock STACK={stack.name}`",
         )
+
+
+def require_whole(lock: StackLock, folder: Path) -> None:
+    """Raise InputError, naming them, where parts of the lock are unresolved."""
+    if lock.unresolved:
+        raise InputError(
+            f"the lock of {lock.stack} is not whole: {listed(lock.unresolved)}",
+            where=str(folder / STACK_LOCK),
+            why="they could not be reached when it was made",
+            fix=f"run `make lock STACK={lock.stack}` where they can be reached",
+        )
+
+
+def listed(parts: Sequence[Unresolved]) -> str:
+    """Unresolved parts in words, the first few by name."""
+    more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
+    return f"{', '.join(one.name for one in parts[:4])}{more} unresolved"

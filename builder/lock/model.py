@@ -50,6 +50,23 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unresolved:
+    """A part of a stack that could not be reached when it was locked with --pending.
+
+    kind: "base" for the base image, else the kind of file. name: of the image, package, source or weight.
+    version: of a wheel or source. filename and sha256: where they are publicly known. origin: as of an Artifact,
+    "" for system packages, which are resolved inside the base.
+    """
+
+    kind: Literal["base", "wheel", "deb", "source", "weight"]
+    name: str
+    version: str = ""
+    filename: str = ""
+    sha256: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LockedIndex:
     """A named index of the stack: its address and whether it is a plain page of links."""
 
@@ -61,9 +78,9 @@ class LockedIndex:
 class LockedBase:
     """The base image: a registry digest, or the .deb files a bootstrapped one is made of.
 
-    epoch: SOURCE_DATE_EPOCH of the bootstrap (the archive's own release date), 0 for an image.
-    blobs: of an image, its manifest for linux/amd64, its configuration and its layers, in that order;
-    none in locks made before blobs were locked.
+    digest: "" for an image that is unresolved; reference then has none either. epoch: SOURCE_DATE_EPOCH of the
+    bootstrap (the archive's own release date), 0 for an image. blobs: of an image, its manifest for linux/amd64, its
+    configuration and its layers, in that order; none in locks made before blobs were locked.
     """
 
     kind: Literal["bootstrap", "image"]
@@ -86,6 +103,7 @@ class StackLock:
     toolchain and toolchain_debs: what the compile stage installs, those among `wheels` too.
     extension_sources: the git sources of extensions that have one of their own. built: the compiled wheels;
     each is recorded when it is first compiled, as a compiler's output may differ from run to run.
+    unresolved: what could not be reached; a lock is whole without, and only a whole one is fetched or built.
     """
 
     stack: str
@@ -106,6 +124,7 @@ class StackLock:
     toolchain_debs: tuple[Artifact, ...] = ()
     extension_sources: tuple[Artifact, ...] = ()
     built: tuple[Artifact, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
 
     @property
     def pending(self) -> tuple[Artifact, ...]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, JobError
+from builder.errors import InputError, JobError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, weights, wheels
-from builder.lock.inputs import digest
-from builder.lock.model import Artifact, LockedIndex, StackLock
+from builder.lock.inputs import digest, listed
+from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
+from builder.lock.routes import routes
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec.model import Stack
+from builder.spec.model import Extension, Source, Stack
 from builder.ui import Ui
 
 
@@ -38,23 +40,31 @@ class Locked:
             "written": self.written,
             "files": len(self.lock.artifacts()),
             "bytes": sum(item.size for item in self.lock.artifacts()),
+            "unresolved": [asdict(item) for item in self.lock.unresolved],
             "changes": [{"name": name, "before": old, "after": new} for name, old, new in self.changes],
         }
 
 
-def lock(stack: Stack, folder: Path, settings: Settings, ui: Ui, *, upgrade: bool = False) -> Locked:
+def lock(
+    stack: Stack, folder: Path, settings: Settings, ui: Ui, *, upgrade: bool = False, partly: bool = False
+) -> Locked:
     """Write the lock of a stack beside its stack file, or keep the one there where nothing asks for another.
 
-    upgrade: resolve again without preferring what is locked. Raises InputError where the stack cannot
+    upgrade: resolve again without preferring what is locked. partly: leave what cannot be reached unresolved, which
+    a later run resolves. Raises InputError where the stack cannot
     be resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
         old = _readable(folder)
-        if old and not upgrade and old.inputs == digest(stack):
+        if old and not upgrade and old.inputs == digest(stack) and not old.unresolved:
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
-        fresh = _resolve(stack, settings, ui, None if upgrade else old)
+        fresh = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
+        if old:
+            _hold_to_known(old, fresh, folder)
+        if fresh.unresolved:
+            ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; a later lock or fetch does it")
         changes = _changes(old, fresh)
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")
@@ -70,15 +80,30 @@ def _readable(folder: Path) -> StackLock | None:
         return None
 
 
-def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) -> StackLock:
+def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool) -> StackLock:
+    left: list[Unresolved] = []
     with Session(settings, warn=ui.warn) as session:
-        archives, files = weights.locked(stack, settings, session, old)
+        archives, files, unresolved = weights.locked(stack, session, old, partly=partly)
+        left += unresolved
         ui.say("resolving Python packages")
-        python = wheels.resolve(stack, settings, session, old.wheels if old else ())
-        compilers = wheels.toolchain(stack, python, settings, session, old.toolchain if old else ())
+        ways = routes(stack, session, partly=partly)
+        for project in sorted(ways.compiled):
+            ui.warn(f"{project}: its index has no wheel that fits; it is compiled")
+        python = wheels.resolve(stack, ways, settings, session, old.wheels if old else ())
+        compilers = wheels.toolchain(stack, python, ways, settings, session, old.toolchain if old else ())
+        left += dict.fromkeys((*python.unresolved, *compilers.unresolved))
         tool = _uv_tool(settings, session)
     ui.say("resolving system packages")
-    system = base.locked(stack, settings)
+    try:
+        system = base.locked(stack, settings, ui.warn)
+    except Unreachable:
+        if not partly or not stack.base.image:
+            raise
+        image, unresolved = base.unresolved(stack)
+        system, left = base.System(image, (), ()), left + list(unresolved)
+    idle = {item.project for item in python.found if item.kind == "wheel"} & stack.fallbacks
+    git = [one for one in stack.extensions if one.git and canonicalize_name(one.name) not in idle]
+    own, extensions = _sources(stack.sources, settings, left, partly), _sources(git, settings, left, partly)
     return StackLock(
         stack=stack.name,
         inputs=digest(stack),
@@ -90,20 +115,49 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None) ->
             for name, index in stack.indexes.items()
         },
         base=system.base,
-        wheels=python,
+        wheels=python.found,
         debs=system.debs,
         tools=(tool,),
-        sources=tuple(sources.locked(one.git, one.commit, settings) for one in stack.sources),
+        sources=own,
         weights=files,
         digest="",
         archives=archives,
-        toolchain=compilers,
+        toolchain=compilers.found,
         toolchain_debs=system.toolchain,
-        extension_sources=tuple(
-            sources.locked(one.git, str(one.commit), settings) for one in stack.extensions if one.git
-        ),
+        extension_sources=extensions,
         built=old.built if old else (),
+        unresolved=tuple(left),
     )
+
+
+def _sources(
+    wanted: Sequence[Source | Extension], settings: Settings, left: list[Unresolved], partly: bool
+) -> tuple[Artifact, ...]:
+    """The archives of git sources. partly: those whose server cannot be reached are put to `left` instead."""
+    found = []
+    for one in wanted:
+        git, commit = str(one.git), str(one.commit)
+        try:
+            found.append(sources.locked(git, commit, settings))
+        except Unreachable:
+            if not partly:
+                raise
+            name = sources.name_of(git)
+            left.append(Unresolved(kind="source", name=name, version=commit, origin=f"git+{git}@{commit}"))
+    return tuple(found)
+
+
+def _hold_to_known(old: StackLock, new: StackLock, folder: Path) -> None:
+    """Raise JobError where a wheel that was unresolved is now another file than the lock has it as publicly known."""
+    known = {one.filename: one.sha256 for one in old.unresolved if one.sha256}
+    for item in new.wheels:
+        if item.sha256 != known.get(item.filename, item.sha256):
+            raise JobError(
+                f"the index serves other bytes under the name {item.filename}",
+                where=new.indexes[item.origin.removeprefix("index:")].url,
+                why=f"sha256 {item.sha256} there, publicly known as {known[item.filename]}",
+                fix=f"do not use this mirror; or, if the file did change, delete {folder / store.STACK_LOCK}",
+            )
 
 
 def _uv_tool(settings: Settings, session: Session) -> Artifact:

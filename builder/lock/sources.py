@@ -12,8 +12,7 @@ from builder.settings import Settings
 
 def locked(git: str, commit: str, settings: Settings) -> Artifact:
     """The deterministic archive of a commit, made under assets/sources and measured there."""
-    last = git.partition("?")[0].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
-    name = re.sub(r"[^A-Za-z0-9._-]|^[._-]+", "", last) or "source"
+    name = name_of(git)
     path = settings.assets / "sources" / f"{name}-{commit[:12]}.tar"
     archive_commit(git, commit, path, settings)
     return Artifact(
@@ -25,3 +24,9 @@ def locked(git: str, commit: str, settings: Settings) -> Artifact:
         project=name,
         version=commit,
     )
+
+
+def name_of(git: str) -> str:
+    """What a repository is called: the last part of its address."""
+    last = git.partition("?")[0].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9._-]|^[._-]+", "", last) or "source"

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import tomli
 import tomli_w
@@ -14,7 +14,7 @@ from packaging.pylock import Pylock, PylockValidationError
 
 from builder.errors import InputError
 from builder.files import sha256_text, write_atomic
-from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedIndex, StackLock
+from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedIndex, StackLock, Unresolved
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
 _WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
@@ -127,6 +127,7 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
         toolchain_debs=artifacts("deb", data.get("toolchain-debs", ())),
         extension_sources=artifacts("source", data.get("extension-sources", ())),
         built=artifacts("built", data.get("built", ())),
+        unresolved=tuple(_unresolved(row) for row in data.get("unresolved", ())),
         digest=digest,
     )
 
@@ -166,6 +167,20 @@ def _artifact(
     )
 
 
+def _unresolved(row: Mapping[str, Any]) -> Unresolved:
+    """A part that could not be reached. Raises ValueError for a value that is not what it should be."""
+    filename, version, sha256 = row.get("file", ""), row.get("version", ""), row.get("sha256", "")
+    plain = (not filename or FILE_NAME.fullmatch(filename)) and (not version or _WORD.fullmatch(version))
+    if row["kind"] not in get_args(get_type_hints(Unresolved)["kind"]) or not row["name"].isprintable() or not plain:
+        raise ValueError(f"the unresolved {row['name']!r} is malformed")
+    if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"the sha256 of {row['name']} is malformed")
+    origin = row.get("origin", "")
+    return Unresolved(
+        kind=row["kind"], name=row["name"], version=version, filename=filename, sha256=sha256, origin=origin
+    )
+
+
 def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> Artifact:
     kind: Kind = "sdist" if "sdist" in package else "wheel"
     entry = package["sdist"] if kind == "sdist" else package["wheels"][0]
@@ -202,6 +217,7 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
         *rows("weights", lock.weights),
         # Written only where there are any, so that older locks keep their bytes.
         *(line for key, items in later if items for line in rows(key, items)),
+        *(_unresolved_rows(lock.unresolved) if lock.unresolved else []),
         "",
         "[base]",
         f"kind = {quoted(base.kind)}",
@@ -225,6 +241,22 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _unresolved_rows(items: Iterable[Unresolved]) -> list[str]:
+    """One part per line; what nobody knows of it is left out."""
+    lines = []
+    for item in items:
+        known = {
+            "kind": item.kind,
+            "name": item.name,
+            "version": item.version,
+            "file": item.filename,
+            "sha256": item.sha256,
+            "origin": item.origin,
+        }
+        lines.append(f"    {{ {', '.join(f'{key} = {quoted(value)}' for key, value in known.items() if value)} }},")
+    return ["unresolved = [", *lines, "]"]
 
 
 def rows(key: str, items: Iterable[Artifact]) -> list[str]:

@@ -4,37 +4,47 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builder.errors import InputError
+from builder.errors import InputError, Unreachable
 from builder.files import sha256_text
-from builder.lock.model import Artifact, Kind, StackLock
+from builder.lock.model import Artifact, Kind, StackLock, Unresolved
 from builder.lock.store import FILE_NAME
 from builder.net.huggingface import address
 from builder.net.session import Session
-from builder.settings import Settings
 from builder.spec.model import Stack, Weight
 
 
 def locked(
-    stack: Stack, settings: Settings, session: Session, old: StackLock | None = None
-) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...]]:
+    stack: Stack, session: Session, old: StackLock | None = None, *, partly: bool = False
+) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...], tuple[Unresolved, ...]]:
     """The zip archives to fetch, and one file per weight that goes into the image, in the stack's order.
 
-    old: hashes that an earlier fetch recorded are taken from it. Raises InputError for an address that
-    names no file, and what Session raises where a size cannot be asked.
+    old: hashes that an earlier fetch recorded are taken from it. partly: a weight whose server cannot be reached is
+    given back as unresolved. Raises InputError for an address that names no file, and what Session raises where a size
+    cannot be asked.
     """
     recorded = {item.origin: item for item in ((*old.archives, *old.weights) if old else ()) if item.seen}
     archives: dict[str, Artifact] = {}
     files: list[Artifact] = []
+    unresolved: list[Unresolved] = []
     for weight in stack.baked:
         kind: Kind = "archive" if weight.member else "weight"
         found = recorded.get(weight.origin) if not weight.sha256 else None
         if found is None or found.kind != kind:
-            found = _fetched(weight, kind, settings, session)
+            try:
+                found = _fetched(weight, kind, session)
+            except Unreachable:
+                if not partly:
+                    raise
+                sha256 = weight.sha256 or ""
+                unresolved.append(
+                    Unresolved(kind="weight", name=weight.fetched_name, sha256=sha256, origin=weight.origin)
+                )
+                continue
         if weight.member:
             archive = archives.setdefault(weight.origin, found)
             found = _member(weight, archive, recorded)
         files.append(found)
-    return tuple(archives.values()), tuple(files)
+    return tuple(archives.values()), tuple(files), tuple(unresolved)
 
 
 def named(item: Artifact, sha256: str, *, size: int, seen: str) -> Artifact:
@@ -43,7 +53,7 @@ def named(item: Artifact, sha256: str, *, size: int, seen: str) -> Artifact:
     return replace(item, filename=filename, size=size, sha256=sha256, version=sha256[:16], seen=seen)
 
 
-def _fetched(weight: Weight, kind: Kind, settings: Settings, session: Session) -> Artifact:
+def _fetched(weight: Weight, kind: Kind, session: Session) -> Artifact:
     name = weight.fetched_name
     if not FILE_NAME.fullmatch(name):
         raise InputError(

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,12 +15,14 @@ from urllib.parse import unquote
 import tomli
 import tomli_w
 from packaging.requirements import Requirement
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from builder.errors import InputError, JobError, SurroundingsError
-from builder.lock.model import Artifact, Kind
+from builder.lock.known import known, write_stand_ins
+from builder.lock.model import Artifact, Kind, Unresolved
+from builder.lock.routes import Routes
+from builder.lock.tags import place
 from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
 from builder.net.untrusted import untrusted
@@ -36,61 +39,93 @@ class _NoSolution(Exception):
         self.said = said
 
 
-def resolve(stack: Stack, settings: Settings, session: Session, keep: Sequence[Artifact]) -> tuple[Artifact, ...]:
-    """The wheels of a stack, sorted by name; versions in `keep` are preferred where they still fit.
+@dataclass(frozen=True)
+class Wheels:
+    """What a resolution gives: files sorted by project, and the wheels of indexes that cannot be reached."""
 
-    Each package of a named index comes from that index and no other; everything else comes from
-    the default index. Raises InputError where the requirements cannot be met.
+    found: tuple[Artifact, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+def resolve(stack: Stack, routes: Routes, settings: Settings, session: Session, keep: Sequence[Artifact]) -> Wheels:
+    """The wheels of a stack; versions in `keep` are preferred where they still fit.
+
+    Each package of a named index comes from that index and no other; everything else comes from the default index.
+    Of an index that `routes` has as not reached, what is publicly known is taken (known.yaml). Raises InputError where
+    the requirements cannot be met.
     """
-    return _resolve(stack, stack.packages, settings, session, keep, ())
+    own_git = {canonicalize_name(one.name) for one in stack.extensions if one.git}
+    left_out = routes.compiled & own_git
+    wanted = [item for item in stack.packages if canonicalize_name(Requirement(item).name) not in left_out]
+    return _resolve(stack, wanted, routes, settings, session, keep, {})
 
 
 def toolchain(
-    stack: Stack, wheels: Sequence[Artifact], settings: Settings, session: Session, keep: Sequence[Artifact]
-) -> tuple[Artifact, ...]:
-    """The wheels that the compile stage needs, sorted by name, at the versions of the stack's own `wheels`.
+    stack: Stack, wheels: Wheels, routes: Routes, settings: Settings, session: Session, keep: Sequence[Artifact]
+) -> Wheels:
+    """The wheels that the compile stage needs, at the versions of the stack's own `wheels`.
 
     Raises InputError where the toolchain's requirements do not go with those.
     """
     if stack.toolchain is None or not stack.toolchain.packages:
-        return ()
-    found = _resolve(stack, stack.toolchain.packages, settings, session, (*wheels, *keep), wheels)
-    if sdist := next((item.project for item in found if item.kind == "sdist"), ""):
+        return Wheels()
+    pins = {item.project: item.version for item in wheels.found}
+    pins |= {item.name: item.version for item in wheels.unresolved}
+    done = _resolve(stack, stack.toolchain.packages, routes, settings, session, (*wheels.found, *keep), pins)
+    if sdist := next((item.project for item in done.found if item.kind == "sdist"), ""):
         fix = "take it, or what needs it, out of the toolchain's packages"
         raise InputError(f"{sdist} is to compile and to be compiled", fix=fix)
-    return found
+    return done
 
 
 def _resolve(
     stack: Stack,
     wanted: Sequence[str],
+    routes: Routes,
     settings: Settings,
     session: Session,
     keep: Sequence[Artifact],
-    pins: Sequence[Artifact],
-) -> tuple[Artifact, ...]:
-    """pins: files whose versions must be taken wherever their project is needed."""
-    routes = {str(canonicalize_name(name)): key for key, index in stack.indexes.items() for name in index.packages}
+    pins: Mapping[str, str],
+) -> Wheels:
+    """pins: the version that must be taken wherever a project is needed."""
     direct = list(wanted)
     names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
     while True:
         # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
         try:
-            routed = {name: routes[name] for name in names & set(routes)}
-            packages = _compile(stack, settings, direct, routed, keep, pins)
-            stray = {package["name"] for package in packages} & set(routes) - names
+            routed = {name: routes.of[name] for name in names & set(routes.of)}
+            packages = _compile(stack, settings, direct, replace(routes, of=routed), keep, pins)
+            stray = {package["name"] for package in packages} & set(routes.of) - names
         except _NoSolution as error:
-            stray = set(re.findall(r"[a-z0-9][a-z0-9-]*", error.said)) & set(routes) - names
+            stray = set(re.findall(r"[a-z0-9][a-z0-9-]*", error.said)) & set(routes.of) - names
             if not stray:
-                raise _unsolvable(error.said, stack, settings) from None
+                raise _unsolvable(error.said, stack, routes, settings) from None
         if not stray:
             break
         names |= stray
         direct += sorted(stray)
-    known = {item.sha256: item.size for item in keep}
+    sizes = {item.sha256: item.size for item in keep}
+    unreached = [package for package in packages if routes.of.get(package["name"]) in routes.unreached]
+    packages = [package for package in packages if package not in unreached]
     with ThreadPoolExecutor(settings.jobs) as pool:
-        found = pool.map(lambda package: _artifact(package, stack, routes, known, session), packages)
-        return tuple(sorted(found, key=lambda item: item.project))
+        found = pool.map(lambda package: _artifact(package, stack, routes.of, sizes, session), packages)
+        return Wheels(
+            tuple(sorted(found, key=lambda item: item.project)),
+            tuple(_unresolved(package, stack, routes.of) for package in unreached),
+        )
+
+
+def _unresolved(package: Mapping[str, Any], stack: Stack, routes: Mapping[str, str]) -> Unresolved:
+    """The known wheel that stood in for one of an index that cannot be reached."""
+    filename = _name(_best(package["wheels"], stack))
+    return Unresolved(
+        kind="wheel",
+        name=package["name"],
+        version=package["version"],
+        filename=filename,
+        sha256=next(one.sha256 for one in known() if one.file == filename),
+        origin=f"index:{routes[package['name']]}",
+    )
 
 
 def _artifact(
@@ -121,24 +156,27 @@ def _compile(
     stack: Stack,
     settings: Settings,
     direct: Sequence[str],
-    routes: Mapping[str, str],
+    routes: Routes,
     keep: Sequence[Artifact],
-    pins: Sequence[Artifact],
+    pins: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """Run uv once; returns the packages of the PEP 751 file it writes."""
     import uv  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="modelstacks-uv-") as folder:
         home = Path(folder)
+        for index in routes.unreached:
+            claimed = {str(canonicalize_name(name)) for name in stack.indexes[index].packages}
+            write_stand_ins(claimed, home / f"known-{index}")
         (home / "pyproject.toml").write_text(tomli_w.dumps(_project(stack, direct, routes, settings)))
         # The first of a name wins; two would contradict each other.
         preferred = {item.project: item.version for item in reversed(keep)}
         _write_pins(home / "requirements.txt", preferred)
-        _write_pins(home / "constraints.txt", {item.project: item.version for item in pins})
+        _write_pins(home / "constraints.txt", pins)
         command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
         command += ["--no-config", "--python-version", stack.python, "--python-platform", stack.platform]
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
-        for name in stack.from_source:
+        for name in (*stack.from_source, *sorted(routes.compiled)):
             command += ["--no-binary", name]
         if stack.from_source and stack.toolchain:
             # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
@@ -157,40 +195,28 @@ def _write_pins(path: Path, versions: Mapping[str, str]) -> None:
 
 def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
     """The wheel that an installer on the stack's Python and platform takes: the most specific tag first."""
-    major, minor = (int(part) for part in stack.python.split("."))
-    glibc = int(stack.base.glibc.split(".")[1])
-    platforms = [f"manylinux_2_{number}_x86_64" for number in range(glibc, 4, -1)] + ["linux_x86_64"]
-    for number, alias in ((17, "manylinux2014_x86_64"), (12, "manylinux2010_x86_64"), (5, "manylinux1_x86_64")):
-        platforms.insert(platforms.index(f"manylinux_2_{number}_x86_64") + 1, alias)
-    order = [
-        *cpython_tags((major, minor), platforms=platforms),
-        *compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms),
-    ]
-    rank = {tag: place for place, tag in reversed(list(enumerate(order)))}
-
-    def place(entry: dict[str, Any]) -> int:
-        return min(rank.get(tag, len(order)) for tag in parse_wheel_filename(_name(entry))[3])
-
-    best = min(wheels, key=place)
-    if place(best) == len(order):
-        raise InputError(
-            f"{_name(best)} does not run on {stack.platform}", fix="choose a version that has such a wheel"
-        )
-    return best
+    ranked = [(place(parse_wheel_filename(_name(entry))[3], stack), entry) for entry in wheels]
+    fitting = [(rank, entry) for rank, entry in ranked if rank is not None]
+    if not fitting:
+        problem = f"{_name(wheels[0])} does not run on {stack.platform}"
+        raise InputError(problem, fix="choose a version that has such a wheel")
+    return min(fitting, key=lambda pair: pair[0])[1]
 
 
 def _name(entry: Mapping[str, Any]) -> str:
     """The file name of a PEP 751 wheel or sdist entry."""
-    return str(entry.get("name") or unquote(entry["url"].split("#")[0].rsplit("/", 1)[-1]))
+    return str(entry.get("name") or unquote((entry.get("url") or entry["path"]).split("#")[0].rsplit("/", 1)[-1]))
 
 
-def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str], settings: Settings) -> dict[str, Any]:
-    indexes = [
-        {"name": name, "url": _mirror(index.url, settings), "explicit": True}
-        if index.url
-        else {"name": name, "url": _mirror(index.find_links, settings), "explicit": True, "format": "flat"}
-        for name, index in stack.indexes.items()
-    ]
+def _project(stack: Stack, direct: Sequence[str], routes: Routes, settings: Settings) -> dict[str, Any]:
+    indexes = []
+    for name, index in stack.indexes.items():
+        row: dict[str, Any] = {"name": name, "url": _mirror(index.url or index.find_links, settings), "explicit": True}
+        if name in routes.unreached:
+            row["url"] = f"./known-{name}"
+        if index.find_links or name in routes.unreached:
+            row["format"] = "flat"
+        indexes.append(row)
     return {
         "project": {
             "name": f"stack-{stack.name}",
@@ -198,7 +224,7 @@ def _project(stack: Stack, direct: Sequence[str], routes: Mapping[str, str], set
             "requires-python": f"=={stack.python}.*",
             "dependencies": list(direct),
         },
-        "tool": {"uv": {"index": indexes, "sources": {name: {"index": index} for name, index in routes.items()}}},
+        "tool": {"uv": {"index": indexes, "sources": {name: {"index": index} for name, index in routes.of.items()}}},
     }
 
 
@@ -235,10 +261,13 @@ def _mirror(url: str | None, settings: Settings) -> str:
     return settings.mirrored(str(url))[0]
 
 
-def _unsolvable(said: str, stack: Stack, settings: Settings) -> InputError:
+def _unsolvable(said: str, stack: Stack, routes: Routes, settings: Settings) -> InputError:
     """The reason a resolution failed, and the versions nearest to a pin that the default index does not have."""
     why = re.sub(r"^.*?No solution found[^:]*: ?", "", said)
     if absent := re.search(r"(\S+) was not found in the package registry", said):
+        if (index := routes.of.get(absent[1])) in routes.unreached:
+            problem = f"nothing is publicly known of {absent[1]}, and its index {index} cannot be reached"
+            return InputError(problem, fix="lock where it can be reached, or name a mirror of it")
         problem = f"{absent[1]} is not on the index it may come from"
         fix = "correct the name, or list the package under the one of `indexes` that has it"
         return InputError(problem, why=why[:800], fix=fix)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from builder.errors import JobError, ModelstacksError, SurroundingsError
+from builder.errors import JobError, ModelstacksError, SurroundingsError, Unreachable
 from builder.net.untrusted import untrusted
 from builder.net.urls import clean_url
 from builder.settings import Settings
@@ -86,7 +86,8 @@ def unreachable(
         return untrusted(url, reason(error, settings), settings, at=getattr(request, "url", None) or "")
     if any(_anonymous(cause) for cause in found):
         problem, fix = f"{host} wants a client certificate", "name one under [client-certificates] of modelstacks.toml"
-    elif seen(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
+        return SurroundingsError(problem, where=clean_url(url), why=reason(error, settings), fix=fix)
+    if seen(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
         problem, fix = f"the proxy on the way to {host} cannot be used", "check http_proxy, https_proxy and no_proxy"
     elif seen(socket.gaierror, urllib3.exceptions.NameResolutionError):
         problem, fix = f"the name {host} cannot be resolved", "check the network, or name a mirror this host can reach"
@@ -96,7 +97,7 @@ def unreachable(
         problem, fix = f"{host} does not answer in time", "check the network or the proxy, then run again"
     else:
         problem, fix = f"the connection to {host} breaks", "check the network or the proxy, then run again"
-    return SurroundingsError(problem, where=clean_url(url), why=reason(error, settings), fix=fix)
+    return Unreachable(problem, where=clean_url(url), why=reason(error, settings), fix=fix)
 
 
 def refused(url: str, response: requests.Response, settings: Settings) -> JobError:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from builder.errors import JobError, ModelstacksError, SurroundingsError
+from builder.errors import JobError, ModelstacksError, SurroundingsError, Unreachable
 from builder.files import sync_folder
 from builder.net.client import authorization
 from builder.net.submodules import LIMIT, Submodule, join, submodules
@@ -148,7 +148,7 @@ class _Git:
         if _UNTRUSTED.search(stderr):
             return untrusted(self._url, why, self._settings)
         if _UNREACHABLE.search(stderr):
-            return SurroundingsError("the git server cannot be reached", where=where, why=why, fix="check the network")
+            return Unreachable("the git server cannot be reached", where=where, why=why, fix="check the network")
         if "No space left" in stderr:
             return SurroundingsError("the disk is full", where=str(self._folder.parent), why=why, fix="make room")
         return JobError("git cannot fetch the commit", where=where, why=why, fix="check the address and the commit")

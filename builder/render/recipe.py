@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -24,7 +25,8 @@ class Recipe:
 
     project: its canonical name. source: the archive it is in. root: where that is unpacked in the compile stage.
     folder: of its setup.py or pyproject.toml. inputs: all that shapes the wheel, JSON-ready; key: their sha256.
-    extension: what the stack says of it, None for a plain sdist that merely has no wheel.
+    extension: what the stack says of it, None for a plain sdist that merely has no wheel. downloads: further files by
+    their path below root.
     """
 
     project: str
@@ -34,6 +36,7 @@ class Recipe:
     edits: tuple[Edit, ...]
     extension: Extension | None
     inputs: dict[str, Any]
+    downloads: Mapping[str, Artifact] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -52,10 +55,13 @@ def recipes(stack: Stack, lock: StackLock) -> tuple[Recipe, ...]:
     Raises InputError where the lock has no sdist for an extension, or the stack no toolchain.
     """
     sdists = {item.project: item for item in lock.wheels if item.kind == "sdist"}
+    wheels = {item.project for item in lock.wheels if item.kind == "wheel"}
     own = iter(lock.extension_sources)
     found = []
     for extension in stack.extensions:
         project = str(canonicalize_name(extension.name))
+        if project in wheels & stack.fallbacks:
+            continue  # its index had a wheel
         if extension.path:
             place = stack.source_of(extension)
             source, root = stack.sources[place], stack.sources[place].into
@@ -85,6 +91,7 @@ def _recipe(
     edits: tuple[Edit, ...],
 ) -> Recipe:
     folder = (extension.path or f"{root}/{extension.folder or ''}".rstrip("/")) if extension else root
+    downloads = _downloads(stack, lock, extension) if extension else {}
     compilers = (*lock.toolchain, *lock.toolchain_debs, *(() if base_has_python(lock) else lock.debs))
     inputs = {
         "recipe": _RECIPE,
@@ -101,6 +108,27 @@ def _recipe(
         "base": base_key(lock.base),
         "compilers": sorted(f"{item.project} {item.version} {item.sha256}" for item in compilers),
     }
+    # Left out where there is none, so that the keys of older wheels hold.
+    if extension and extension.files:
+        inputs["files"] = stack.overlays[extension.files]
+    if downloads:
+        inputs["downloads"] = {place: item.sha256 for place, item in downloads.items()}
     return Recipe(
-        project=project, source=source, root=root, folder=folder, edits=edits, extension=extension, inputs=inputs
+        project=project,
+        source=source,
+        root=root,
+        folder=folder,
+        edits=edits,
+        extension=extension,
+        inputs=inputs,
+        downloads=downloads,
     )
+
+
+def _downloads(stack: Stack, lock: StackLock, extension: Extension) -> dict[str, Artifact]:
+    """The locked file of each download, by its path below the source's folder."""
+    there = {item.origin: item for item in lock.archives}
+    if lost := [one.url for one in extension.downloads if one.origin not in there]:
+        problem = f"the lock has no {lost[0]}, which the extension {extension.name} asks for"
+        raise InputError(problem, fix=f"run `make lock STACK={stack.name}`")
+    return {one.place: there[one.origin] for one in extension.downloads}

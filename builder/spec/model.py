@@ -5,6 +5,7 @@ Every text is of a kind of builder.spec.text, which keeps it from breaking out o
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Any, Literal
 
@@ -51,6 +52,7 @@ __all__ = [
     "Base",
     "Bootstrap",
     "Clash",
+    "Download",
     "Edit",
     "Extension",
     "Family",
@@ -134,6 +136,9 @@ class Index(_Frozen):
     url: HttpsUrl | None = Field(default=None, description="simple API (PEP 503 or PEP 691)")
     find_links: HttpsUrl | None = Field(default=None, alias="find-links", description="a page of links")
     packages: tuple[PackageName, ...] = Field(min_length=1)
+    fallback: bool = Field(
+        default=False, description="where it has no wheel that fits, the extension of that name is compiled"
+    )
 
     @model_validator(mode="after")
     def _one_address(self) -> Index:
@@ -250,6 +255,30 @@ class Flags(_Frozen):
     nvcc: tuple[Flag, ...] = ()
 
 
+class Download(_Frozen):
+    """A file fetched by its hash and put into an extension's source before that is compiled."""
+
+    url: HttpsUrl
+    sha256: Sha256 | None = Field(default=None, description="recorded by the first fetch if absent")
+    size: int | None = Field(default=None, ge=0, description="bytes")
+    into: InsidePath = Field(description="the folder, below the source's; the file keeps the name its address has")
+
+    @property
+    def origin(self) -> str:
+        """Where it is found, as a lock says it."""
+        return self.url
+
+    @property
+    def fetched_name(self) -> str:
+        """The last part of its address."""
+        return self.url.split("?")[0].rpartition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """Its path below the source's folder."""
+        return posixpath.normpath(f"{self.into}/{self.fetched_name}")
+
+
 class Extension(_Frozen):
     """A Python package compiled for the stack: from `path` (inside a source), from `git` (a source of its own),
     or, with neither, from the sdist that the lock has for it (list it in `packages` and `from-source`)."""
@@ -257,7 +286,9 @@ class Extension(_Frozen):
     model_config = ConfigDict(
         json_schema_extra={
             "dependentRequired": {"git": ["commit"], "commit": ["git"], "folder": ["git"]},
-            "not": {"anyOf": [{"required": ["path", "git"]}, {"required": ["path", "edits"]}]},
+            "not": {
+                "anyOf": [{"required": ["path", key]} for key in ("git", "edits", "files", "downloads")],
+            },
             "if": {"properties": {"install": {"const": "editable"}}, "required": ["install"]},
             "then": {"required": ["path"]},
         }
@@ -280,6 +311,10 @@ class Extension(_Frozen):
     env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
     flags: Flags = Field(default_factory=Flags)
     edits: tuple[Edit, ...] = Field(default=(), description="of its own source; those of `path` belong to the source")
+    files: InsidePath | None = Field(default=None, description="a folder of files/, laid over its own source")
+    downloads: tuple[Download, ...] = Field(
+        default=(), description="put into its own source: what its build would fetch, were there a network"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Extension:
@@ -293,6 +328,12 @@ class Extension(_Frozen):
             raise refuse("`edits` of an extension inside a source", "move them to the `edits` of that source")
         if self.install == "editable" and not self.path:
             raise refuse("`install: editable` needs `path`", "put the source into the image, or leave `install` out")
+        if self.path and (self.files or self.downloads):
+            problem = "`files` and `downloads` go over a source that stays out of the image, and `path` is inside one"
+            raise refuse(problem, "give the extension its `git`, or leave them out")
+        places = [one.place for one in self.downloads]
+        if twice := next((one for one in places if places.count(one) > 1), None):
+            raise refuse(f"two downloads are put to {twice}", "give one of them another `into`")
         return self
 
 
@@ -345,7 +386,10 @@ class StackFile(_Shared):
 
 
 class Stack(StackFile):
-    """A stack with its family's values merged in, under its name. files_digest: what its own files are."""
+    """A stack with its family's values merged in, under its name.
+
+    files_digest: what its own files are. overlays: the same of an extension's `files`, by that folder's name.
+    """
 
     name: Name
     base: Base
@@ -354,11 +398,18 @@ class Stack(StackFile):
     cuda: CudaVersion | None
     torch: PlainText | None
     files_digest: str = ""
+    overlays: dict[str, str] = Field(default_factory=dict, exclude=True)
 
     @property
     def platform(self) -> str:
         """The platform tag wheels are resolved for, e.g. x86_64-manylinux_2_36."""
         return f"x86_64-manylinux_2_{self.base.glibc.split('.')[1]}"
+
+    @property
+    def fallbacks(self) -> frozenset[str]:
+        """The canonical names of packages that are compiled only where their index has no wheel that fits."""
+        names = (name for index in self.indexes.values() if index.fallback for name in index.packages)
+        return frozenset(str(canonicalize_name(name)) for name in names)
 
     @property
     def baked(self) -> tuple[Weight, ...]:
@@ -435,6 +486,12 @@ def _extension_clashes(stack: StackFile) -> list[Clash]:
     found: list[Clash] = []
     seen: dict[str, int] = {}
     wanted = {str(canonicalize_name(name)) for name in stack.from_source}
+    waiting = {
+        str(canonicalize_name(name)): key
+        for key, index in stack.indexes.items()
+        if index.fallback
+        for name in index.packages
+    }
     for place, extension in enumerate(stack.extensions):
         project = str(canonicalize_name(extension.name))
         if project in seen:
@@ -445,10 +502,17 @@ def _extension_clashes(stack: StackFile) -> list[Clash]:
         if extension.path and not any(inside):
             problem = f"{extension.path} is in no source of the stack"
             found.append(Clash(("extensions", place, "path"), problem, "name a folder below a source's `into`"))
-        if not extension.path and not extension.git and project not in wanted:
+        if project in waiting and extension.path:
+            problem = f"extension {project} has `path`, and index {waiting[project]} its wheels"
+            found.append(Clash(("extensions", place, "path"), problem, "give it `git`, or nothing for its sdist"))
+        if not extension.path and not extension.git and project not in wanted | waiting.keys():
             problem = f"extension {project} has neither `path` nor `git`, and is not in `from-source`"
             fix = f"give one of them, or list {project} in `packages` and in `from-source` to compile its sdist"
             found.append(Clash(("extensions", place, "name"), problem, fix))
+    for project in sorted(waiting.keys() - seen.keys()):
+        problem = f"index {waiting[project]} has `fallback`, and no extension is called {project}"
+        fix = f"say under `extensions` how {project} is compiled, or leave `fallback` out"
+        found.append(Clash(("indexes", waiting[project], "fallback"), problem, fix))
     return found
 
 
@@ -463,7 +527,9 @@ def _joined(one: Toolchain | None, other: Toolchain | None) -> Toolchain | None:
     )
 
 
-def merge(name: str, stack: StackFile, family: Family, files_digest: str = "") -> Stack:
+def merge(
+    name: str, stack: StackFile, family: Family, files_digest: str = "", overlays: dict[str, str] | None = None
+) -> Stack:
     """A stack file and its family as one Stack. Raises Clash, a ValueError, where the two speak of one thing."""
     if found := clashes(stack, family, stack.family):
         raise found[0]
@@ -475,4 +541,4 @@ def merge(name: str, stack: StackFile, family: Family, files_digest: str = "") -
     for key in ("base", "python", "interpreter", "cuda", "torch"):
         values[key] = getattr(family, key)
     values["toolchain"] = _joined(family.toolchain, stack.toolchain)
-    return Stack.model_construct(name=name, files_digest=files_digest, **values)
+    return Stack.model_construct(name=name, files_digest=files_digest, overlays=overlays or {}, **values)

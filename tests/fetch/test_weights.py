@@ -46,7 +46,7 @@ class Site:
         self.stack = load_stack("one", self.settings)
         with Session(self.settings) as session:
             old = read(self.folder) if store.exists(self.folder) else None
-            archives, files = weights.locked(self.stack, self.settings, session, old)
+            archives, files, _ = weights.locked(self.stack, session, old)
         base = replace(everything(), wheels=(), debs=(), tools=(), sources=(), indexes={})
         base = replace(base, base=replace(base.base, debs=()), inputs=inputs_digest(self.stack))
         return store.write(self.folder, replace(base, archives=archives, weights=files))

@@ -113,8 +113,9 @@ def test_what_is_wrong_with_an_image_is_told(served: Served, tmp_path: Path) -> 
             base.locked(stack, site.load())
         return caught.value
 
-    error = refusal(stack_on(served.reference, tmp_path, glibc="2.35"))
-    assert error.problem.startswith("the family says glibc 2.35, its base has libc6 2.36-")
+    error = refusal(stack_on(served.reference, tmp_path, glibc="2.37"))
+    assert error.problem.startswith("the family says glibc 2.37, its base has libc6 2.36-")
+    assert error.fix == 'write glibc: "2.36" in the family'
     missing = served.reference.replace(":12", ":13")
     error = refusal(stack_on(missing, tmp_path))
     assert error.problem == f"the registry gives no image {missing}"
@@ -127,6 +128,15 @@ def test_a_locked_digest_is_kept(served: Served, tmp_path: Path) -> None:
     both = base.locked(stack_on(exact, tmp_path), site.load())
     found, debs = both.base, both.debs
     assert (found.reference, debs) == (f"{served.name}@{served.digest}", ())
+
+
+@pytest.mark.usefixtures("up")
+def test_a_newer_c_library_than_stated_is_told_and_taken(served: Served, tmp_path: Path) -> None:
+    said: list[str] = []
+    base.locked(stack_on(served.reference, tmp_path, glibc="2.31"), site.load(), said.append)
+    assert said == [
+        "the family says glibc 2.31, its base has 2.36; wheels are chosen for 2.31, which run there",
+    ]
 
 
 @pytest.mark.usefixtures("up")

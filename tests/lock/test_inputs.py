@@ -97,7 +97,8 @@ def test_a_shipped_lock_is_fresh_and_names_no_host_but_the_stacks_own(name: str)
     lock = read(folder)
     require_fresh(stack, lock, folder)
     own = {str(index.url or index.find_links) for index in stack.indexes.values()}
-    own |= {f"git+{source.git}@{source.commit}" for source in stack.sources} | {item.url for item in stack.weights}
+    git = [*stack.sources, *(one for one in stack.extensions if one.git)]
+    own |= {f"git+{one.git}@{one.commit}" for one in git} | {item.url for item in stack.weights}
     for file in ("stack.lock", "pylock.toml"):
         named = set(re.findall(r'"([^"]*https?://[^"]*)"', (folder / file).read_text()))
         assert named <= own, f"{file} names an address that the stack does not"

@@ -171,11 +171,11 @@ def test_a_suite_that_the_archive_lacks_is_named(index: Index, make_stack: MakeS
                 "family": {
                     "base": {
                         "bootstrap": {"distribution": "debian", "suites": ["bookworm"], "packages": ["python3"]},
-                        "glibc": "2.31",
+                        "glibc": "2.37",
                     }
                 }
             },
-            "the family says glibc 2.31, its base has libc6 2.36-9+deb12u",
+            "the family says glibc 2.37, its base has libc6 2.36-9+deb12u",
             'write glibc: "2.36" in the family',
         ),
         (

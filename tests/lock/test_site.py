@@ -19,6 +19,7 @@ import trustme
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
 from builder.lock import apt, base, wheels
+from builder.lock.routes import routes
 from builder.net.session import Session
 from builder.settings import ClientCertificate, Settings
 from tests.lock.conftest import Index, MakeStack, wheel
@@ -54,7 +55,10 @@ def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
 def _locked(make_stack: MakeStack, settings: Settings, **keys: object) -> list[tuple[str, str]]:
     stack = make_stack("alpha", **keys)
     with Session(settings) as session:
-        return [(item.project, item.origin) for item in wheels.resolve(stack, settings, session, ())]
+        return [
+            (item.project, item.origin)
+            for item in wheels.resolve(stack, routes(stack, session), settings, session, ()).found
+        ]
 
 
 def test_uv_asks_the_mirrors_of_default_and_named_indexes(
@@ -201,7 +205,7 @@ def test_the_engine_is_told_where_the_ca_of_a_registry_goes(engine: Engine, auth
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(context)
     with web(context, address=host, name=host) as server:
-        with pytest.raises(SurroundingsError, match="cannot be reached") as caught:
+        with pytest.raises(SurroundingsError, match="is not trusted") as caught:
             base._pulled_first(engine, [f"{server.host}/team/base:1"])
         assert server.seen == []
     assert "x509" in caught.value.why

@@ -9,6 +9,7 @@ import pytest
 from builder.errors import InputError
 from builder.lock import inputs_digest, wheels
 from builder.lock.model import Artifact
+from builder.lock.routes import Routes, routes
 from builder.net.session import Session
 from builder.settings import Settings
 from builder.spec.model import Stack
@@ -20,8 +21,9 @@ KNN = {"name": "knn", "path": "/workspace/knn", "compiled": ["knn._C"]}
 
 def found(stack: Stack, settings: Settings) -> dict[str, Artifact]:
     session = Session(settings)
-    own = wheels.resolve(stack, settings, session, ())
-    return {item.project: item for item in wheels.toolchain(stack, own, settings, session, ())}
+    ways = routes(stack, session)
+    own = wheels.resolve(stack, ways, settings, session, ())
+    return {item.project: item for item in wheels.toolchain(stack, own, ways, settings, session, ()).found}
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def test_it_has_the_stacks_own_versions(filled: Index, make_stack: MakeStack, se
     stack = make_stack("torch==1.0", toolchain={"packages": ["tool"]})
     there = found(stack, settings)
     assert {name: item.version for name, item in there.items()} == {"helper": "1.0", "tool": "1.0", "torch": "1.0"}
-    assert there["torch"] == wheels.resolve(stack, settings, Session(settings), ())[0], "one file serves both"
+    own = wheels.resolve(stack, Routes(of={}), settings, Session(settings), ()).found
+    assert there["torch"] == own[0], "one file serves both"
     assert found(make_stack("torch==1.0"), settings) == {}
 
 

@@ -11,6 +11,7 @@ import pytest
 from builder.errors import InputError, SurroundingsError
 from builder.lock import wheels
 from builder.lock.model import Artifact
+from builder.lock.routes import Routes, routes
 from builder.net.session import Session
 from builder.settings import Settings
 from builder.spec.model import Stack
@@ -22,7 +23,9 @@ Resolve = Callable[..., dict[str, Artifact]]
 @pytest.fixture
 def resolve(settings: Settings) -> Resolve:
     def run(stack: Stack, keep: tuple[Artifact, ...] = ()) -> dict[str, Artifact]:
-        return {item.project: item for item in wheels.resolve(stack, settings, Session(settings), keep)}
+        with Session(settings) as session:
+            done = wheels.resolve(stack, routes(stack, session), settings, session, keep)
+        return {item.project: item for item in done.found}
 
     return run
 
@@ -192,7 +195,7 @@ def test_without_the_sites_ca_the_index_is_not_trusted(index: Index, make_stack:
     index.add(wheel("alpha", "1.0"))
     bare = Settings(home=settings.home, stacks=settings.stacks, index=index.url())
     with pytest.raises(SurroundingsError) as caught:
-        wheels.resolve(make_stack("alpha"), bare, Session(bare), ())
+        wheels.resolve(make_stack("alpha"), Routes(of={}), bare, Session(bare), ())
     assert caught.value.problem == "the certificate of localhost is not trusted"
     assert "UnknownIssuer" in caught.value.why
     assert "OU=Testing CA" in caught.value.why, "who issued it is told"

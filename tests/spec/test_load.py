@@ -1,11 +1,14 @@
 """Where stacks and families are found, and what merging gives."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builder import settings as site
 from builder.errors import InputError
+from builder.lock.inputs import digest
 from builder.settings import Settings
 from builder.spec.load import load_stack, stack_folder, stack_names
 
@@ -120,3 +123,21 @@ def test_the_shipped_stacks_say_what_they_should() -> None:
     assert gpu.base == cpu.base
     assert gpu.cuda == "12.9"
     assert cpu.cuda is None
+
+
+def test_a_site_says_which_weights_are_mounted(tmp_path: Path) -> None:
+    asked = [
+        {"url": "https://example.org/net.pth"},
+        {"url": "https://example.org/all.zip", "member": {"path": "a/net.pb"}},
+        {"url": "https://example.org/face.onnx", "name": "f.onnx"},
+    ]
+    weights = json.dumps([one | {"into": "/models"} for one in asked])
+    write(tmp_path / "families" / "plain.yaml", FAMILY.format(summary="plain"))
+    write(tmp_path / "one" / "stack.yaml", f"summary: One\nfamily: plain\nweights: {weights}\n")
+    bare = Settings(home=tmp_path, stacks=(tmp_path,))
+    site_of = replace(bare, mount_weights=("net.*", "face.onnx"))
+    stack = load_stack("one", site_of)
+    assert [weight.filename for weight in stack.mounted] == ["net.pth", "net.pb"], "by the name in the image"
+    assert [weight.filename for weight in stack.baked] == ["f.onnx"]
+    assert digest(stack) != digest(load_stack("one", bare)), "locks become stale"
+    assert not load_stack("one", bare).mounted

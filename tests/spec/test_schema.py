@@ -16,8 +16,16 @@ BAD = Path(__file__).parent / "bad"
 ONLY_LOADER = {
     *("alias", "anchor", "binary", "control-character", "duplicate-key", "family-package-twice", "impossible-date"),
     *("index-claimed-by-family", "index-claimed-twice", "index-of-family", "latin-1", "merge-key", "missing-family"),
-    *("extension-nowhere", "extension-outside", "extension-twice", "files-missing", "number-too-long"),
-    *("number-as-key", "open-bracket", "open-quote", "package-of-family", "package-twice", "requirement"),
+    *("extension-downloads-clash", "extension-nowhere", "extension-outside", "extension-twice", "files-missing"),
+    *(
+        "number-as-key",
+        "number-too-long",
+        "open-bracket",
+        "open-quote",
+        "package-of-family",
+        "package-twice",
+        "requirement",
+    ),
     *("second-colon", "summary-jinja-bare", "tab-indentation", "tag", "two-documents", "weight-name-prefix"),
 }
 CASES = sorted(path.stem if path.suffix == ".yaml" else path.name for path in BAD.iterdir() if path.suffix != ".txt")

@@ -1,0 +1,30 @@
+"""Which wheels a stack can install, the most specific first. No IO here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from builder.spec.model import Stack
+
+
+def place(tags: Iterable[Tag], stack: Stack) -> int | None:
+    """How specific a wheel of these tags is for a stack's Python and platform, 0 the most; None if it does not run."""
+    rank = _ranks(stack.python, stack.base.glibc)
+    return min((rank[tag] for tag in tags if tag in rank), default=None)
+
+
+@cache
+def _ranks(python: str, libc: str) -> dict[Tag, int]:
+    major, minor = (int(part) for part in python.split("."))
+    glibc = int(libc.split(".")[1])
+    platforms = [f"manylinux_2_{number}_x86_64" for number in range(glibc, 4, -1)] + ["linux_x86_64"]
+    for number, alias in ((17, "manylinux2014_x86_64"), (12, "manylinux2010_x86_64"), (5, "manylinux1_x86_64")):
+        platforms.insert(platforms.index(f"manylinux_2_{number}_x86_64") + 1, alias)
+    order = [
+        *cpython_tags((major, minor), platforms=platforms),
+        *compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms),
+    ]
+    return {tag: number for number, tag in reversed(list(enumerate(order)))}
