@@ -24,8 +24,9 @@ from builder.build import compile as compiling
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.failures import recognise_file
+from builder.fetch import fetch
 from builder.files import sha256_of
-from builder.lock import StackLock, inputs_digest, read, require_fresh, sources, store
+from builder.lock import StackLock, inputs_digest, read, require_fresh, resolve, sources, store
 from builder.lock.model import Artifact
 from builder.render import Recipe, recipes
 from builder.spec import load_stack
@@ -514,6 +515,35 @@ def test_a_refusal_to_build_without_a_gpu_is_cured_by_an_edit(made: Made, engine
     lock = compiled(here, "refusing", engine)
     assert [item.project for item in lock.built] == ["refusing"]
     require_fresh(load_stack("refusing", here.settings), lock, here.folder("refusing"))
+
+
+def test_what_an_index_has_no_wheel_of_is_compiled_and_no_longer_once_it_has(made: Made, engine: Engine) -> None:
+    here, site = made.ground, made.ground.site
+    own = here.repository("waiting", package("waiting", "waiting"))
+    site.files["wheels.html"] = b"<!DOCTYPE html><html><body></body></html>"
+    index = {"find-links": f"{site.url}/files/wheels.html", "packages": ["waiting"], "fallback": True}
+    extension = own | {"name": "waiting", "compiled": ["waiting"]}
+    here.write("waiting", packages=["waiting==1.0"], indexes={"own": index}, extensions=[extension])
+    here.locked("waiting")
+    lock = compiled(here, "waiting", engine)
+    assert [item.project for item in lock.built] == ["waiting"]
+    (item,) = lock.built
+    site.files[item.filename] = (here.settings.home / item.folder / item.filename).read_bytes()
+    page = f'<a href="{item.filename}#sha256={item.sha256}">{item.filename}</a>'
+    site.files["wheels.html"] = f"<!DOCTYPE html><html><body>{page}</body></html>".encode()
+    stack, folder = load_stack("waiting", here.settings), here.folder("waiting")
+    lock = resolve.lock(stack, folder, here.settings, Ui(), upgrade=True).lock
+    assert [(one.project, one.sha256) for one in lock.wheels] == [("waiting", item.sha256)]
+    assert lock.extension_sources == ()
+    fetch(lock.artifacts(), lock.indexes, here.settings, Ui())
+    before = here.logs("waiting")
+    lock = compiled(here, "waiting", engine)
+    assert (lock.built, here.logs("waiting")) == ((), before), "nothing is compiled"
+    image = build(stack, lock, here.settings, engine, Ui()).tag
+    try:
+        assert python(engine, image, "import waiting; print(waiting.answer())").stdout == "42\n"
+    finally:
+        remove_images(engine, "waiting")
 
 
 def test_a_wheel_without_the_module_asked_for_is_refused(made: Made, engine: Engine) -> None:
