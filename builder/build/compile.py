@@ -16,7 +16,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from builder.build import base, buildx
 from builder.build.build import is_current
 from builder.engine.client import Engine
-from builder.errors import InputError, JobError, ModelstacksError
+from builder.errors import InputError, JobError, ModelstacksError, Unreachable
 from builder.failures import recognise_file
 from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
@@ -127,7 +127,7 @@ def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
 
 
 def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: Ui) -> Artifact | None:
-    """The wheel from the site's mirror of wheels/built/, None where it has none."""
+    """The wheel from the site's mirror of wheels/built/, None where it has none or cannot be reached."""
     if not settings.built:
         return None
     from builder.fetch import fetch  # noqa: PLC0415 (most sites have no such mirror)
@@ -143,6 +143,9 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
         fetch([item], {}, settings, ui)
     except (JobError, ValueError, KeyError, TypeError) as error:
         ui.say(f"{recipe.project}: {shown} has no usable wheel ({error}); compiling it")
+        return None
+    except Unreachable as error:
+        ui.warn(f"{recipe.project}: {shown} cannot be reached ({error.problem}); compiling it")
         return None
     _record(recipe, item, settings)
     ui.say(f"{recipe.project}: {item.filename} from {shown}")

@@ -279,6 +279,17 @@ def test_without_network_the_mirror_is_not_asked(made: Made, mirror: dict[str, b
     assert len(made.ground.site.log) == asked
 
 
+def test_a_mirror_that_cannot_be_reached_is_told_and_done_without(
+    made: Made, engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = made.ground.other("unreachable", built="https://localhost:1/built")
+    unrecorded(there, "kit")
+    with pytest.raises(InputError, match="is not in the lock yet"):
+        compiled(there, "kit", engine, frozen=True)
+    first = made.lock.built[0].project
+    assert f"{first}: https://localhost:1/built cannot be reached" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("lie", ["bytes", "project", "no record", "no JSON"])
 def test_a_mirror_that_lies_is_refused(
     lie: str, made: Made, mirror: dict[str, bytes], engine: Engine, capfd: pytest.CaptureFixture[str]
