@@ -34,7 +34,8 @@ _BYTES_PER_JOB = 2_500_000_000
 # What a compiler says of a place in a file (g++, clang, nvcc), and what others say, a linker and Python among them.
 _PLACED = re.compile(r"^(?:\S+?:\d+(?::\d+)?: |\S+?\(\d+\): )(?:\w+ )?error(?: #\S+)?: ")
 _OTHER = re.compile(
-    r"^nvcc (?:fatal|error) |\bundefined reference to |\bcannot find -l|^\w+Error: |^(?:\S+: )?(?:\w+ )?error: "
+    r"^(?:nvcc (?:fatal|error)|CMake Error) |\bundefined reference to |\bcannot find -l"
+    r"|^\w+Error: |^(?:\S+: )?(?:\w+ )?error: "
 )
 
 

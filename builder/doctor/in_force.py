@@ -46,6 +46,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "timeouts.connect", f"{settings.connect_timeout:g} s"
     yield "timeouts.read", f"{settings.read_timeout:g} s"
     yield "built", settings.built or "none"
+    yield "mount-weights", " ".join(settings.mount_weights) or "none"
     yield "engine", settings.engine or "docker's own choice"
     yield "tls", settings.tls
     yield "ca-bundle", _paths(settings.ca_bundle) or "none"

@@ -67,13 +67,15 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
         yield from _mirrored(Need(url=url, kind="git", label="git source"), settings)
     for weight in stack.weights:
         if weight.origin:
-            yield from _weight(weight.origin, settings)
+            yield from _file(weight.origin, "weights", settings)
+    for download in (one for extension in stack.extensions for one in extension.downloads):
+        yield from _file(download.origin, "download", settings)
 
 
-def _weight(origin: str, settings: Settings) -> Iterator[Need]:
+def _file(origin: str, label: str, settings: Settings) -> Iterator[Need]:
     url = address(origin)
     sited = origin.startswith("hf:") and bool(os.environ.get("HF_ENDPOINT"))
-    yield from _mirrored(Need(url=url, kind="weights", label="weights", sited=sited), settings)
+    yield from _mirrored(Need(url=url, kind="weights", label=label, sited=sited), settings)
 
 
 def _mirrored(need: Need, settings: Settings) -> Iterator[Need]:

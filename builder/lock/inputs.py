@@ -11,7 +11,7 @@ from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock.model import LOCK_VERSION, StackLock, Unresolved
 from builder.lock.store import STACK_LOCK
-from builder.spec.model import Source, Stack, Weight
+from builder.spec.model import Download, Source, Stack, Weight
 
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
@@ -33,11 +33,13 @@ def digest(stack: Stack) -> str:
         values["toolchain"] = [stack.toolchain.packages, stack.toolchain.system]
     if own := [[one.git, one.commit] for one in stack.extensions if one.git]:
         values["extensions"] = own
+    if downloads := [_asked(download) for one in stack.extensions for download in one.downloads]:
+        values["downloads"] = downloads
     return sha256_text(json.dumps([LOCK_VERSION, values], sort_keys=True))
 
 
-def _asked(one: Weight | Source) -> dict[str, Any]:
-    """What a weight or source asks for; keys not used are left out, so that a new key leaves old locks fresh."""
+def _asked(one: Weight | Source | Download) -> dict[str, Any]:
+    """What one asks for; keys not used are left out, so that a new key leaves old locks fresh."""
     return one.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"bake", "licence", "edits"})
 
 

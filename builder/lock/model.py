@@ -58,7 +58,7 @@ class Unresolved:
     "" for system packages, which are resolved inside the base.
     """
 
-    kind: Literal["base", "wheel", "deb", "source", "weight"]
+    kind: Literal["base", "wheel", "deb", "source", "weight", "archive"]
     name: str
     version: str = ""
     filename: str = ""
@@ -99,7 +99,8 @@ class StackLock:
 
     inputs: digest of everything that shaped the resolution; another one means the lock is stale.
     epoch: SOURCE_DATE_EPOCH of the image, seconds since 1970. digest: sha256 of stack.lock, which
-    holds the sha256 of pylock.toml. wheels: as pylock.toml lists them. archives: zip files that weights are in.
+    holds the sha256 of pylock.toml. wheels: as pylock.toml lists them. archives: zip files that weights are in, and
+    what extensions ask for as `downloads`.
     toolchain and toolchain_debs: what the compile stage installs, those among `wheels` too.
     extension_sources: the git sources of extensions that have one of their own. built: the compiled wheels;
     each is recorded when it is first compiled, as a compiler's output may differ from run to run.

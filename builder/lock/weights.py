@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from builder.errors import InputError, Unreachable
 from builder.files import sha256_text
@@ -10,14 +11,15 @@ from builder.lock.model import Artifact, Kind, StackLock, Unresolved
 from builder.lock.store import FILE_NAME
 from builder.net.huggingface import address
 from builder.net.session import Session
-from builder.spec.model import Stack, Weight
+from builder.spec.model import Download, Stack, Weight
 
 
 def locked(
     stack: Stack, session: Session, old: StackLock | None = None, *, partly: bool = False
 ) -> tuple[tuple[Artifact, ...], tuple[Artifact, ...], tuple[Unresolved, ...]]:
-    """The zip archives to fetch, and one file per weight that goes into the image, in the stack's order.
+    """The archives to fetch, and one file per weight that goes into the image, in the stack's order.
 
+    The archives are the zip files that weights are in, then what the extensions ask for as `downloads`.
     old: hashes that an earlier fetch recorded are taken from it. partly: a weight whose server cannot be reached is
     given back as unresolved. Raises InputError for an address that names no file, and what Session raises where a size
     cannot be asked.
@@ -26,8 +28,10 @@ def locked(
     archives: dict[str, Artifact] = {}
     files: list[Artifact] = []
     unresolved: list[Unresolved] = []
-    for weight in stack.baked:
-        kind: Kind = "archive" if weight.member else "weight"
+    wanted: list[Weight | Download] = [*stack.baked]
+    wanted += [one for extension in stack.extensions for one in extension.downloads]
+    for weight in wanted:
+        kind: Literal["archive", "weight"] = "archive" if isinstance(weight, Download) or weight.member else "weight"
         found = recorded.get(weight.origin) if not weight.sha256 else None
         if found is None or found.kind != kind:
             try:
@@ -36,10 +40,11 @@ def locked(
                 if not partly:
                     raise
                 sha256 = weight.sha256 or ""
-                unresolved.append(
-                    Unresolved(kind="weight", name=weight.fetched_name, sha256=sha256, origin=weight.origin)
-                )
+                unresolved.append(Unresolved(kind=kind, name=weight.fetched_name, sha256=sha256, origin=weight.origin))
                 continue
+        if isinstance(weight, Download):
+            archives.setdefault(weight.origin, found)
+            continue
         if weight.member:
             archive = archives.setdefault(weight.origin, found)
             found = _member(weight, archive, recorded)
@@ -53,7 +58,7 @@ def named(item: Artifact, sha256: str, *, size: int, seen: str) -> Artifact:
     return replace(item, filename=filename, size=size, sha256=sha256, version=sha256[:16], seen=seen)
 
 
-def _fetched(weight: Weight, kind: Kind, session: Session) -> Artifact:
+def _fetched(weight: Weight | Download, kind: Kind, session: Session) -> Artifact:
     name = weight.fetched_name
     if not FILE_NAME.fullmatch(name):
         raise InputError(

@@ -178,7 +178,7 @@ def _compile(
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in (*stack.from_source, *sorted(routes.compiled)):
             command += ["--no-binary", name]
-        if stack.from_source and stack.toolchain:
+        if (stack.from_source or routes.compiled) and stack.toolchain:
             # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
             (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))
             command += ["--build-constraint", "tools.txt"]

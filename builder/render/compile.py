@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from pathlib import Path
 
-from builder.files import held, sha256_text, write_atomic
+from builder.errors import InputError
+from builder.files import held, sha256_of, sha256_text, write_atomic
 from builder.lock.model import StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.contexts import require_fetched
@@ -15,6 +17,8 @@ from builder.render.groups import Group, grouped
 from builder.render.recipe import Recipe
 from builder.render.trees import write_tree
 from builder.settings import Settings
+from builder.spec import stack_folder
+from builder.spec.files import own_files
 from builder.spec.model import Flags, Stack
 
 _TOOLCHAIN = "toolchain"
@@ -39,9 +43,27 @@ def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Setti
             contexts["debs"] = deb_context(folder, "debs", lock.debs, settings)
         archive = settings.home / recipe.source.folder / recipe.source.filename
         tree = contexts["source"] / "source.tar"
-        write_tree(archive, tree, recipe.edits, sdist=recipe.source.kind == "sdist")
+        beside = _beside(stack, recipe, settings)
+        write_tree(archive, tree, recipe.edits, sdist=recipe.source.kind == "sdist", beside=beside)
         keep_only(folder, contexts)
     return Rendered(folder, folder / "Dockerfile", contexts)
+
+
+def _beside(stack: Stack, recipe: Recipe, settings: Settings) -> dict[str, Path]:
+    """What goes over the source, by its path there: the extension's downloads, each hashed again, and own files."""
+    found = {}
+    for place, item in recipe.downloads.items():
+        path = settings.home / item.folder / item.filename
+        if not path.is_file() or sha256_of(path) != item.sha256:
+            there = "has other bytes than the lock says" if path.is_file() else "is in the lock but not fetched"
+            fix = f"run `make fetch STACK={stack.name} VERIFY=1`"
+            raise InputError(f"{item.filename} {there}", where=str(path), fix=fix)
+        found[place] = path
+    name = recipe.extension.files if recipe.extension else None
+    if name:
+        for inside, path in own_files(stack_folder(stack.name, settings), [name]):
+            found[posixpath.relpath(inside, name)] = path
+    return found
 
 
 def _groups(lock: StackLock) -> list[Group]:

@@ -10,24 +10,29 @@ import posixpath
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from builder.errors import InputError, SurroundingsError
 from builder.files import sync_folder
+from builder.spec.files import mode
 from builder.spec.model import Edit
 
 _LARGEST = 16_000_000  # bytes of a file that is edited
 
 
-def write_tree(archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool = False) -> None:
+def write_tree(
+    archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool = False, beside: Mapping[str, Path] | None = None
+) -> None:
     """Write the files of an archive as a tar to out, put in place whole.
 
-    sdist: the archive holds one folder, NAME-VERSION, which is left out. Raises InputError for an archive that
+    sdist: the archive holds one folder, NAME-VERSION, which is left out. beside: further files by their path, each in
+    the place of the archive's own of that path. Raises InputError for an archive that
     cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), for
     a file that an edit names and the archive lacks, and for an edit whose text is not there exactly once;
     SurroundingsError for a full disk.
     """
+    beside = beside or {}
     wanted: dict[str, list[Edit]] = {}
     for edit in edits:
         wanted.setdefault(edit.file, []).append(edit)
@@ -37,7 +42,9 @@ def write_tree(archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool =
         try:
             with tarfile.open(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
                 for member in source:
-                    _copy(member, source, target, wanted, sdist=sdist)
+                    _copy(member, source, target, wanted, sdist=sdist, without=beside)
+                for name, path in sorted(beside.items()):
+                    _add(name, path, target)
         except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise SurroundingsError("the disk is full", where=str(out.parent), fix="make room there") from None
@@ -60,6 +67,7 @@ def _copy(
     wanted: dict[str, list[Edit]],
     *,
     sdist: bool,
+    without: Container[str],
 ) -> None:
     parts = [part for part in member.name.split("/") if part not in ("", ".")]
     if why := _unsafe(member, parts, sdist=sdist):
@@ -69,6 +77,8 @@ def _copy(
     if not parts:
         return
     name = "/".join(parts)
+    if name in without and not member.isdir():
+        return
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname = member.type, member.linkname
     entry.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
@@ -86,6 +96,13 @@ def _copy(
         wanted[name] = []
     entry.size = len(data)
     target.addfile(entry, io.BytesIO(data))
+
+
+def _add(name: str, path: Path, target: tarfile.TarFile) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = path.stat().st_size, mode(path)
+    with path.open("rb") as stream:
+        target.addfile(entry, stream)
 
 
 def _unsafe(member: tarfile.TarInfo, parts: Sequence[str], *, sdist: bool) -> str:

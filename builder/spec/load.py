@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from builder.settings import Settings
 from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
-from builder.spec.model import NAME_PATTERN, Clash, Family, Stack, StackFile, clashes, merge
+from builder.spec.model import NAME_PATTERN, Clash, Family, Stack, StackFile, Weight, clashes, merge
 from builder.spec.service import KIND, Service, ServiceFile
 from builder.spec.yamldoc import Document, shown
 
@@ -70,7 +71,16 @@ def load_stack(name: str, settings: Settings) -> Stack:
     stack = _validated(document, StackFile)
     family = load_family(_family_path(stack.family, folder.parent, settings, document))
     _refuse_clashes(document, clashes(stack, family, stack.family))
-    return merge(name, stack, family, digest(folder, [one.folder for one in stack.files]))
+    overlays = {one.files: digest(folder, [one.files]) for one in stack.extensions if one.files}
+    stack = stack.model_copy(update={"weights": tuple(_placed(one, settings) for one in stack.weights)})
+    return merge(name, stack, family, digest(folder, [one.folder for one in stack.files]), overlays)
+
+
+def _placed(weight: Weight, settings: Settings) -> Weight:
+    """The weight as the site wants it: mounted, where its name is among those that the site bakes into no image."""
+    if not any(fnmatchcase(weight.filename, pattern) for pattern in settings.mount_weights):
+        return weight
+    return weight.model_copy(update={"bake": False})
 
 
 def load_service(name: str, settings: Settings) -> Service | None:

@@ -57,6 +57,15 @@ def test_a_proxy_that_wants_a_login_is_the_one_to_blame(site, ask, proxy, monkey
     assert "s3cret" not in json.dumps(report.document())
 
 
+def test_what_an_extension_downloads_is_asked_for_too(site, ask):
+    with site() as server:
+        server.statuses["/parts/zlib.zip"] = 404
+        url = f"https://localhost:{server.port}/parts/zlib.zip"
+        extension = f"git: https://localhost/x, commit: {'a' * 40}, downloads: [{{url: '{url}', into: parts}}]"
+        report = ask(_index(server), extra=f"extensions: [{{name: x, compiled: [x], {extension}}}]")
+    assert [one.message for one in report.bad] == ["download: 404 Not Found"]
+
+
 def test_a_mirror_stands_for_the_address_and_its_status_is_told(site, ask, tmp_path):
     with site() as server:
         server.statuses["/hub/resolve/model.bin"] = 404

@@ -1,7 +1,7 @@
 """The texts of every shipped stack, held to golden files: Dockerfile and first compile, or compose file.
 
-A stack that is locked is rendered from its own lock. One that is not has a made-up lock, built here from the stack
-file: a pretend file for each thing that the stack names, so that a change of the stack or of a template shows.
+A stack that is locked is rendered from its own lock. One that is not, or not whole, has a made-up lock, built from the
+stack file: a pretend file for each thing that the stack names, so that a change of the stack or of a template shows.
 
 After a wanted change: RENEW_GOLDEN=1 .venv/bin/pytest tests/render/test_golden_stacks.py, then read the difference.
 """
@@ -101,6 +101,11 @@ def made_up(stack: Stack) -> StackLock:
         tools=(pretend("tool", "{0}-{1}-py3-none-any.whl", "uv"),),
         sources=tuple(pretend("source", "{0}-{1}.tar", Path(one.git).stem, one.commit[:12]) for one in stack.sources),
         weights=tuple(pretend("weight", "{1}-{0}", one.filename) for one in stack.baked),
+        archives=tuple(
+            replace(pretend("archive", "{1}-{0}", one.fetched_name), origin=one.origin)
+            for extension in stack.extensions
+            for one in extension.downloads
+        ),
         # What the lock is made from, so that a pin that changes shows, as it would with a lock made anew.
         digest=inputs,
         toolchain=pretend_wheels(stack.toolchain.packages, versions) if stack.toolchain else (),
@@ -135,8 +140,10 @@ def rendered(name: str, aside: Path) -> dict[str, str]:
     # A stack's own files change more often than what becomes of them here; that they make another image is tested
     # in tests/build/test_compile.py.
     stack = load_stack(name, SETTINGS)
-    stack = stack.model_copy(update={"files_digest": "f" * 64 if stack.files else ""})
-    return texts(stack, own(folder, aside) if store.exists(folder) else made_up(stack))
+    digests = {"files_digest": "f" * 64 if stack.files else "", "overlays": dict.fromkeys(stack.overlays, "f" * 64)}
+    stack = stack.model_copy(update=digests)
+    there = own(folder, aside) if store.exists(folder) else None
+    return texts(stack, there if there and not there.unresolved else made_up(stack))
 
 
 @pytest.mark.parametrize("name", STACKS)

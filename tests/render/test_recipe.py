@@ -156,6 +156,40 @@ def test_another_input_gives_another_key(what: str, tmp_path: Path) -> None:
     assert before.key != after.key
 
 
+URL = "https://example.org/parts/zlib.zip"
+PARTS = {"name": "own", "git": "https://example.org/own", "commit": "e" * 40, "compiled": ["own"]}
+
+
+def parted(folder: Path, *, text: str = "one", name: str = "a.toml", into: str = "_deps", seen: bytes = b"z") -> Recipe:
+    """The recipe of an extension with own files and a download over its source."""
+    over = {"files": "kit", "downloads": [{"url": URL, "into": into}]}
+    own = folder / "one" / "files" / "kit" / name
+    own.parent.mkdir(parents=True)
+    own.write_text(text)
+    stack = loaded(folder, {**STACK, "extensions": [{**PARTS, **over}]})
+    return first(stack, replace(locked(), archives=(artifact("archive", "0-zlib.zip", seen, origin=URL),)))
+
+
+@pytest.mark.parametrize("what", [{"text": "two"}, {"name": "b.toml"}, {"into": "_more"}, {"seen": b"other"}])
+def test_what_goes_over_a_source_is_an_input(what: dict[str, Any], tmp_path: Path) -> None:
+    one, other = parted(tmp_path / "before"), parted(tmp_path / "after", **what)
+    assert one.key != other.key
+    assert parted(tmp_path / "again").key == one.key
+    assert {place: item.filename for place, item in one.downloads.items()} == {"_deps/zlib.zip": "0-zlib.zip"}
+
+
+def test_keys_of_wheels_with_nothing_over_their_source_are_as_before(tmp_path: Path) -> None:
+    assert not {"files", "downloads"} & first(loaded(tmp_path), locked()).inputs.keys()
+
+
+def test_a_download_that_the_lock_lacks_is_told(tmp_path: Path) -> None:
+    stack = loaded(tmp_path, {**STACK, "extensions": [{**PARTS, "downloads": [{"url": URL, "into": "."}]}]})
+    with pytest.raises(InputError) as caught:
+        recipes(stack, locked())
+    assert caught.value.problem == f"the lock has no {URL}, which the extension own asks for"
+    assert caught.value.fix == "run `make lock STACK=one`"
+
+
 def test_an_image_base_and_its_python_are_inputs(tmp_path: Path) -> None:
     """Where the interpreter comes by apt on top of an image, what apt brought counts too."""
     base = LockedBase(kind="image", reference=f"example.org/cuda@{DIGEST}", digest=DIGEST)
@@ -231,3 +265,14 @@ def test_what_is_missing_to_compile_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         recipes(loaded(tmp_path, family=bare), lock)
     assert caught.value.problem == "knn-ops is to be compiled, and one has no toolchain"
+
+
+def test_a_package_whose_index_had_a_wheel_is_not_compiled(tmp_path: Path) -> None:
+    index = {"mine": {"url": "https://example.org/simple", "packages": ["beta", "own"], "fallback": True}}
+    stack = loaded(tmp_path, {**STACK, "packages": ["alpha", "beta", "own"], "indexes": index})
+    lock = locked()
+    assert [one.project for one in recipes(stack, lock)] == ["knn-ops", "own", "deep", "beta", "plain"]
+    had = [artifact("wheel", f"{name}-1.0-py3-none-any.whl", b"w", project=name) for name in ("beta", "own")]
+    kept = tuple(item for item in lock.wheels if item.project != "beta")
+    with_wheels = replace(lock, wheels=(*kept, *had), extension_sources=())
+    assert [one.project for one in recipes(stack, with_wheels)] == ["knn-ops", "deep", "plain"]

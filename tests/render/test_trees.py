@@ -198,3 +198,14 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_files_beside_the_archive_take_the_place_of_its_own(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "source.tar", member("data/sound.wav", "pointer"), member("setup.py", SETUP))
+    (tmp_path / "sound").write_text("RIFF")
+    (tmp_path / "kit").write_text("#!/bin/sh")
+    beside = {"data/sound.wav": tmp_path / "sound", "tools/kit": tmp_path / "kit"}
+    write_tree(archive, tmp_path / "out.tar", [], beside=beside)
+    assert content(tmp_path / "out.tar") == {"setup.py": SETUP, "data/sound.wav": "RIFF", "tools/kit": "#!/bin/sh"}
+    with tarfile.open(tmp_path / "out.tar") as tree:
+        assert [oct(tree.getmember(name).mode) for name in beside] == ["0o644", "0o755"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builder import settings as site
 from builder.errors import InputError
+from builder.lock import Artifact
 from builder.smoke.asked import Asked, runs
+from builder.smoke.subject import of_stack
+from builder.spec.model import Weight
 from tests.conftest import cli, document
 
 
@@ -72,3 +76,13 @@ def test_the_command_line_passes_all_of_it_on(tmp_path) -> None:
     (report,) = document(done, code=1)["reports"]
     assert (report["target"], report["stack"], report["skipped"], report["image_id"]) == ("local", "", 2, "")
     assert {path.name for path in tmp_path.iterdir()} == {"junit.xml", "evidence.json"}
+
+
+def test_a_stacks_image_should_hold_what_it_compiles_and_not_what_is_mounted(stack, lock) -> None:
+    """An extension of a path or git source is in no index, so that the lock has it among the compiled alone."""
+    compiled = Artifact(kind="built", filename="", size=0, sha256="", origin="", project="simple-knn", version="1.0")
+    weights = (Weight(name="face.npy", bake=False, into="/models"),)
+    expected = of_stack(stack.model_copy(update={"weights": weights}), replace(lock, built=(compiled,))).expected
+    assert expected is not None
+    assert expected.pins["simple-knn"] == "1.0"
+    assert expected.mounted == ("/models/face.npy",)

@@ -10,6 +10,9 @@ import pytest
 from builder.smoke.session import Expected, Probes
 
 DRIVER = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid)\.so\.\d+")  # comes with the host's driver, never with the image
+# Opened only where its hardware is: cuFile's part for storage over RDMA, whose libraries come with the network card.
+# NVIDIA's gdscheck reports it as `rdma library: Not Loaded (libcufile_rdma.so)` on machines that do without it.
+ON_DEMAND = re.compile(r".*/libcufile_rdma\.so(\.\d+)*")
 # library name -> CUDA release, where the two numbers differ (CUDA toolkit release notes)
 RELEASES = {"libcufft.so.10": "11", "libcufft.so.11": "12", "libcufft.so.12": "13"}
 
@@ -24,7 +27,8 @@ def figures(stack: Expected, probe: Probes) -> dict[str, Any]:
 
 
 def _lost(missing: dict[str, list[str]]) -> str:
-    named = {path: [name for name in names if not DRIVER.fullmatch(name)] for path, names in missing.items()}
+    asked = {path: names for path, names in missing.items() if not ON_DEMAND.fullmatch(path)}
+    named = {path: [name for name in names if not DRIVER.fullmatch(name)] for path, names in asked.items()}
     return "; ".join(f"{path} needs {', '.join(names)}" for path, names in named.items() if names)
 
 

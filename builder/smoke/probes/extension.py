@@ -1,7 +1,8 @@
 """Import a compiled module, then the packages that use it, and read which GPUs its machine code is for.
 
-Arguments: the compiled module, then packages. torch is imported first where it is installed, as the modules link
-to it. A package that begins to compile in place of using the module is stopped and named in `jit`.
+Arguments: the compiled module, then packages; or `--code` and a file, which is read and nothing imported.
+torch is imported first where it is installed, as the modules link to it. A package that begins to compile in place of
+using the module is stopped and named in `jit`.
 Nothing helps the imports: another user where this one is root, no program on the PATH, no folder to compile in, and
 nothing imported before its time (torch.utils.cpp_extension, say, which brings what setuptools carries along).
 """
@@ -67,6 +68,9 @@ class Guard(importlib.abc.MetaPathFinder):
         return spec
 
 
+if sys.argv[1] == "--code":
+    print(json.dumps({"file": sys.argv[2], "code": sorted(architectures(sys.argv[2]))}))
+    raise SystemExit
 os.environ.update(dict.fromkeys(("PATH", "HOME", "TORCH_EXTENSIONS_DIR", "CUDA_HOME"), "/nonexistent"))
 if os.getuid() == 0 and os.path.exists("/.dockerenv"):  # noqa: PTH110 (a machine's own root may import from its home)
     os.setgid(NOBODY)

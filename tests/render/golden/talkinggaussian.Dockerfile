@@ -150,13 +150,14 @@ COPY --link --from=extensions-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
 ENV HOME="/workspace"
+ENV PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION="python"
 ENV TORCH_HOME="/workspace/.cache/torch"
 WORKDIR /workspace
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "talkinggaussian_start"]
 LABEL org.opencontainers.image.title="talkinggaussian" \
       org.opencontainers.image.description="TalkingGaussian, talking heads by Gaussian splatting, as published (CUDA 11.3, torch 1.12.1)" \
       org.opencontainers.image.version="2023.11.14" \
-      org.opencontainers.image.revision="bda3932b321974805673b28128f21c3c6755bd1d06708ed72ab98a680432191b" \
+      org.opencontainers.image.revision="26a9d312581656fb3745c535585a1e91acfb0eb4db698bdd2352e66ab09edc9d" \
       org.opencontainers.image.base.name="nvidia/cuda" \
-      io.modelstacks.lock="sha256:bda3932b321974805673b28128f21c3c6755bd1d06708ed72ab98a680432191b" \
+      io.modelstacks.lock="sha256:26a9d312581656fb3745c535585a1e91acfb0eb4db698bdd2352e66ab09edc9d" \
       io.modelstacks.mounts='[{"licence": "Basel Face Model 2009; register at faces.dmi.unibas.ch, no redistribution", "path": "/workspace/data_utils/face_tracking/3DMM/01_MorphableModel.mat"}, {"licence": "made from the Basel Face Model 2009 by data_utils/face_tracking/convert_BFM.py", "path": "/workspace/data_utils/face_tracking/3DMM/3DMM_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/exp_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/keys_info.npy", "sha256": "028d3c383bae129c4bdcac880e22c551a5d2436ec7db7a26f5c57148d12469e6"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/sub_mesh.obj", "sha256": "1234e8e8d48617d4be869fde4d8d7485f27164351f085cc2c491e9badb48a47c"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/topology_info.npy", "sha256": "2edff6a6ad574d2dddf0d0815e0beabfea9369d7c2d6e53e0ba81f809b81e963"}]'

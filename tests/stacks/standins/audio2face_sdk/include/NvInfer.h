@@ -1,0 +1,3 @@
+#pragma once
+#include "NvInferVersion.h"
+extern "C" int getInferLibVersion();

@@ -1,0 +1,2 @@
+#pragma once
+#define ZLIB_VERSION "1.3.1"
