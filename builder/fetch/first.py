@@ -17,7 +17,7 @@ from builder.net.huggingface import address
 from builder.net.session import Session
 from builder.net.urls import clean_url
 from builder.settings import Settings
-from builder.spec.model import hash_prefix
+from builder.spec.parts import hash_prefix
 from builder.ui import Ui
 
 _NO_STOP = threading.Event()

@@ -16,7 +16,7 @@ from builder.files import sha256_text
 from builder.lock.model import Artifact
 from builder.net import Stopped
 from builder.settings import Settings
-from builder.spec.model import hash_prefix
+from builder.spec.parts import hash_prefix
 
 _PIECE = 1 << 20
 

@@ -19,7 +19,8 @@ from builder.net.registry import Repository, split
 from builder.net.session import Session
 from builder.net.tls import engine_ca_file
 from builder.settings import Settings
-from builder.spec.model import Bootstrap, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Bootstrap
 
 _ABSENT = re.compile(r"manifest unknown|not found|does not exist|access denied|no matching manifest", re.I)
 _OS_RELEASE = re.compile(r"""^(\w+)=["']?([^"'\n]*)["']?$""", re.M)

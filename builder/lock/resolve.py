@@ -20,7 +20,8 @@ from builder.lock.routes import routes
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec.model import Extension, Source, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Extension, Source
 from builder.ui import Ui
 
 

@@ -13,7 +13,8 @@ from builder.errors import JobError, Unreachable
 from builder.lock.tags import place
 from builder.net.index import Link, find_links, links
 from builder.net.session import Session
-from builder.spec.model import Index, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Index
 
 
 @dataclass(frozen=True, kw_only=True)

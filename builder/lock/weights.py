@@ -11,7 +11,8 @@ from builder.lock.model import Artifact, Kind, StackLock, Unresolved
 from builder.lock.store import FILE_NAME
 from builder.net.huggingface import address
 from builder.net.session import Session
-from builder.spec.model import Download, Stack, Weight
+from builder.spec.model import Stack
+from builder.spec.parts import Download, Weight
 
 
 def locked(

@@ -19,7 +19,8 @@ from builder.render.trees import write_tree
 from builder.settings import Settings
 from builder.spec import stack_folder
 from builder.spec.files import own_files
-from builder.spec.model import Flags, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Flags
 
 _TOOLCHAIN = "toolchain"
 

@@ -13,7 +13,8 @@ from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.groups import Group, grouped
 from builder.render.recipe import recipes
-from builder.spec.model import Source, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Source
 
 # One fixed date for every file made in a build: the earliest a wheel's zip can carry. It is not the lock's
 # epoch, because a new lock must not invalidate the stages whose wheels did not change.

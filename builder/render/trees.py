@@ -16,7 +16,7 @@ from pathlib import Path
 from builder.errors import InputError, SurroundingsError
 from builder.files import sync_folder
 from builder.spec.files import mode
-from builder.spec.model import Edit
+from builder.spec.parts import Edit
 
 _LARGEST = 16_000_000  # bytes of a file that is edited
 

@@ -21,6 +21,7 @@ _VARIABLES = {
     ("cache",): "MODELSTACKS_CACHE",
     ("stacks",): "MODELSTACKS_STACKS",
     ("jobs",): "MODELSTACKS_JOBS",
+    ("mount-weights",): "MODELSTACKS_MOUNT_WEIGHTS",
     ("ca-bundle",): "CA_BUNDLE",
     ("tls",): "MODELSTACKS_TLS",
     ("engine",): "MODELSTACKS_ENGINE",
@@ -32,7 +33,7 @@ _VARIABLES = {
     ("timeouts", "read"): "MODELSTACKS_READ_TIMEOUT",
 }
 _TABLES = ("mirrors", "images", "archives", "tokens", "client-certificates", "timeouts")
-_LISTS = (("stacks",), ("ca-bundle",))  # every level adds to these
+_LISTS = (("stacks",), ("ca-bundle",), ("mount-weights",))  # every level adds to these
 
 Where = Callable[[Sequence[str]], str]
 
@@ -157,6 +158,7 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
         mirrors={name: addresses[0] for name, addresses in archives.items()},
         ca_bundle=tuple(found.paths("ca-bundle")),
         jobs=found.one("jobs", 8),
+        mount_weights=tuple(found.listed("mount-weights")),
         rewrites={**several, **{key: tuple(value) for key, value in tables["mirrors"].items()}},
         images={key: tuple(value) for key, value in tables["images"].items()},
         tls=found.one("tls", "verify"),
@@ -204,11 +206,18 @@ class _Found:
         """Those of all levels, in their order."""
         from builder.settings.shape import path  # noqa: PLC0415
 
-        found: list[Path] = []
+        return [path(item, level.folder) for level, item in self._all(key)]
+
+    def listed(self, key: str) -> list[str]:
+        """The texts of all levels, in their order."""
+        return [item for _, item in self._all(key)]
+
+    def _all(self, key: str) -> list[tuple[Level, str]]:
+        found: list[tuple[Level, str]] = []
         for level, values in self._levels:
             if values[key]:
                 self.sources[key] = ", ".join(filter(None, (self.sources.get(key, ""), level.where([key]))))
-                found += [path(item, level.folder) for item in values[key]]
+                found += [(level, item) for item in values[key]]
         return found
 
     def each(self, table: str) -> dict[str, Any]:

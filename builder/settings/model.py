@@ -31,6 +31,7 @@ class Settings:
     mirrors: Debian-like archive per distribution name, for those given. rewrites: addresses that stand
     for an address prefix, in the order to try. images: the same for image names (`docker.io/nvidia`).
     ca_bundle: PEM or DER files, or folders of them, to trust beside the public roots and the system store.
+    mount_weights: patterns (as fnmatch has them) of the names of weights that are mounted and never put into an image.
     tls: "hash-locked" lets a file of locked sha256 and size come over unverified TLS.
     tokens: name of the environment variable with the token, per host. client_certificates: per host.
     A host is `HOST` (port 443) or `HOST:PORT`. cache: folder for what can be made again, None for the user's.
@@ -46,6 +47,7 @@ class Settings:
     mirrors: Mapping[str, str] = field(default_factory=dict)
     ca_bundle: tuple[Path, ...] = ()
     jobs: int = 8
+    mount_weights: tuple[str, ...] = ()
     rewrites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tls: Tls = "verify"

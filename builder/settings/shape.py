@@ -109,6 +109,7 @@ class Site(Model):
     stacks: Texts = []
     jobs: Annotated[int, Field(ge=1, le=64)] | None = None
     ca_bundle: Texts = []
+    mount_weights: Texts = []
     tls: Literal["verify", "hash-locked"] | None = None
     engine: Text | None = None
     built: Protected | None = None

@@ -18,8 +18,10 @@ from builder.settings import Settings
 from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
-from builder.spec.model import NAME_PATTERN, Clash, Family, Stack, StackFile, Weight, clashes, merge
+from builder.spec.model import Clash, Family, Stack, StackFile, clashes, merge
+from builder.spec.parts import Weight
 from builder.spec.service import KIND, Service, ServiceFile
+from builder.spec.text import NAME_PATTERN
 from builder.spec.yamldoc import Document, shown
 
 STACK_FILE = "stack.yaml"

@@ -1,18 +1,24 @@
-"""What a stack and a family say, as frozen typed values. No IO here.
-
-Every text is of a kind of builder.spec.text, which keeps it from breaking out of the place it is put to.
-"""
+"""What a stack and a family say, as frozen typed values. No IO here."""
 
 from __future__ import annotations
 
-import posixpath
-import re
-from typing import Any, Literal
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
+from builder.spec.parts import (
+    Base,
+    Extension,
+    Frozen,
+    Index,
+    OwnFiles,
+    Source,
+    Toolchain,
+    Weight,
+    keys_like,
+)
 from builder.spec.text import (
     ENV_PATTERN,
     FINDING_PATTERN,
@@ -20,336 +26,33 @@ from builder.spec.text import (
     AbsolutePath,
     Capability,
     CheckName,
-    Commit,
-    CudaHome,
     CudaVersion,
-    EditText,
     EnvName,
-    FileName,
-    FilePath,
     FindingName,
-    Flag,
-    GlibcVersion,
-    HttpsUrl,
-    ImageReference,
     InsidePath,
-    Module,
     Name,
     PackageName,
     PackageRequirement,
     PlainText,
     PythonVersion,
     Reason,
-    Repository,
-    Sha256,
     SystemPackage,
-    TargetPath,
-    refuse,
 )
 
-__all__ = [
-    "NAME_PATTERN",
-    "Base",
-    "Bootstrap",
-    "Clash",
-    "Download",
-    "Edit",
-    "Extension",
-    "Family",
-    "Index",
-    "Member",
-    "Source",
-    "Stack",
-    "StackFile",
-    "Toolchain",
-    "Weight",
-    "clashes",
-    "merge",
-    "refuse",
-]
 
-
-def hash_prefix(name: str) -> str:
-    """The first digits of its sha256 that a file's name tells by torch.hub's convention (NAME-7be5be79.pth), else "".
-
-    Source: torch.hub.load_state_dict_from_url, check_hash: eight or more digits. Eight that read as a date are none.
-    """
-    found = re.search(r"-([0-9a-f]{8,64})\.(?:pth|pt|th|pth\.tar|zip)$", name)
-    return found[1] if found and not re.fullmatch(r"(19|20)\d{6}", found[1]) else ""
-
-
-def _one_of(first: str, second: str) -> dict[str, Any]:
-    return {"oneOf": [{"required": [first]}, {"required": [second]}]}
-
-
-def _keys_like(pattern: str) -> dict[str, Any]:
-    return {"propertyNames": {"pattern": pattern}}
-
-
-_WEIGHT_RULES: dict[str, Any] = {
-    "anyOf": [
-        {"required": ["url"], "not": {"required": ["huggingface"]}},
-        {"required": ["huggingface"], "not": {"required": ["url"]}},
-        {"required": ["bake", "name"], "properties": {"bake": {"const": False}}},
-    ],
-    "dependentRequired": {
-        "huggingface": ["revision", "path"],
-        "revision": ["huggingface", "path"],
-        "path": ["huggingface", "revision"],
-    },
-}
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Bootstrap(_Frozen):
-    """A base made here from locked .deb files, without any image registry."""
-
-    distribution: Literal["debian", "ubuntu"] = Field(description="whose archive; the site's mirror serves it")
-    suites: tuple[Name, ...] = Field(min_length=1, description="code names, such as bookworm or bookworm-security")
-    packages: tuple[SystemPackage, ...] = Field(default=(), description="beside the essential and required ones")
-
-
-class Base(_Frozen):
-    """The base image: exactly one of `bootstrap` and `image`."""
-
-    model_config = ConfigDict(json_schema_extra=_one_of("bootstrap", "image"))
-
-    bootstrap: Bootstrap | None = None
-    image: ImageReference | None = Field(default=None, description="registry reference; the lock adds its digest")
-    glibc: GlibcVersion = Field(description="the C library of the base; bounds the manylinux tags, checked by lock")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Base:
-        if (self.bootstrap is None) == (self.image is None):
-            raise refuse("a base needs exactly one of `bootstrap` and `image`", "keep one of the two")
-        return self
-
-
-class Index(_Frozen):
-    """A package index beside the default one, and exactly the packages that may come from it."""
-
-    model_config = ConfigDict(json_schema_extra=_one_of("url", "find-links"))
-
-    url: HttpsUrl | None = Field(default=None, description="simple API (PEP 503 or PEP 691)")
-    find_links: HttpsUrl | None = Field(default=None, alias="find-links", description="a page of links")
-    packages: tuple[PackageName, ...] = Field(min_length=1)
-    fallback: bool = Field(
-        default=False, description="where it has no wheel that fits, the extension of that name is compiled"
-    )
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Index:
-        if (self.url is None) == (self.find_links is None):
-            raise refuse("an index needs exactly one of `url` and `find-links`", "keep one of the two")
-        return self
-
-
-class Edit(_Frozen):
-    """A change of one place in a source's file: `old` must be there exactly once."""
-
-    file: FilePath = Field(description="below the source's folder")
-    old: EditText
-    new: str = Field(max_length=65536)
-
-
-class Source(_Frozen):
-    """A git source at a full commit, put into the image without its history."""
-
-    git: HttpsUrl
-    commit: Commit
-    into: TargetPath
-    edits: tuple[Edit, ...] = Field(default=(), description="declared changes of its files, each of one place")
-
-
-class OwnFiles(_Frozen):
-    """A folder of files/ beside stack.yaml, put into the image."""
-
-    folder: InsidePath = Field(alias="from", description="below files/")
-    into: TargetPath
-
-
-class Member(_Frozen):
-    """The one file of a zip archive that is wanted."""
-
-    path: FilePath = Field(description="as the archive lists it")
-    sha256: Sha256 | None = Field(default=None, description="of the file itself; recorded by the first fetch if absent")
-
-
-class Weight(_Frozen):
-    """A data file put into the image, or (bake: false) mounted when a container is started."""
-
-    model_config = ConfigDict(json_schema_extra=_WEIGHT_RULES)
-
-    url: HttpsUrl | None = None
-    huggingface: Repository | None = Field(default=None, description="instead of url; needs revision and path")
-    revision: Commit | None = None
-    path: FilePath | None = Field(default=None, description="of the file in the Hugging Face repository")
-    sha256: Sha256 | None = Field(default=None, description="of what is fetched; recorded by the first fetch if absent")
-    size: int | None = Field(default=None, ge=0, description="bytes of what is fetched")
-    name: FileName | None = Field(default=None, description="in the image; default: as the address or member has it")
-    member: Member | None = Field(default=None, description="take this file out of the zip archive that is fetched")
-    licence: PlainText | None = Field(default=None, description="a note on what its licence asks")
-    bake: bool = Field(default=True, description="false: never put into an image, mounted at run time instead")
-    into: TargetPath = Field(description="the folder in the image")
-
-    @property
-    def origin(self) -> str:
-        """Where it is found, as a lock says it: an https address, hf:OWNER/NAME@REVISION/PATH, or "" for nowhere."""
-        return f"hf:{self.huggingface}@{self.revision}/{self.path}" if self.huggingface else self.url or ""
-
-    @property
-    def fetched_name(self) -> str:
-        """The last part of its address: the name of what is fetched, "" where the address has none."""
-        return self.origin.split("?")[0].rpartition("/")[2] if "/" in self.origin else ""
-
-    @property
-    def filename(self) -> str:
-        """The name it has in the image."""
-        return self.name or (self.member.path.rpartition("/")[2] if self.member else self.fetched_name)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Weight:
-        parts = (self.huggingface, self.revision, self.path)
-        if any(parts) and not all(parts):
-            raise refuse("`huggingface`, `revision` and `path` belong together", "give all three, or `url` instead")
-        if self.url and self.huggingface:
-            raise refuse("a weight needs exactly one of `url` and `huggingface`", "keep one of the two")
-        if not self.origin and (self.bake or not self.name):
-            raise refuse(
-                "a weight needs `url` or `huggingface`",
-                "give one of them; a file with `bake: false` may have `name` alone",
-            )
-        self._check_prefix(self.fetched_name, self.sha256)
-        if self.member:
-            self._check_prefix(self.member.path, self.member.sha256)
-        return self
-
-    @staticmethod
-    def _check_prefix(name: str, sha256: str | None) -> None:
-        if sha256 and (prefix := hash_prefix(name)) and not sha256.startswith(prefix):
-            raise refuse(
-                f"sha256 {sha256} does not begin with {prefix}, which the name {name} says it does",
-                "correct the sha256 or the address; torch.hub names files by the first digits of their sha256",
-            )
-
-
-class Toolchain(_Frozen):
-    """What compiles: it serves stages of its own and never reaches the image."""
-
-    packages: tuple[PackageRequirement, ...] = Field(
-        default=(), description="Python packages: torch, setuptools, wheel, ninja, nvcc; versions follow the stack's"
-    )
-    system: tuple[SystemPackage, ...] = Field(default=(), description="system packages, such as g++ and ccache")
-    cuda_home: CudaHome | None = Field(
-        default=None, alias="cuda-home", description="the CUDA toolkit: a folder of site-packages, or an absolute path"
-    )
-
-
-class Flags(_Frozen):
-    """Extra flags for the compilers."""
-
-    cxx: tuple[Flag, ...] = ()
-    nvcc: tuple[Flag, ...] = ()
-
-
-class Download(_Frozen):
-    """A file fetched by its hash and put into an extension's source before that is compiled."""
-
-    url: HttpsUrl
-    sha256: Sha256 | None = Field(default=None, description="recorded by the first fetch if absent")
-    size: int | None = Field(default=None, ge=0, description="bytes")
-    into: InsidePath = Field(description="the folder, below the source's; the file keeps the name its address has")
-
-    @property
-    def origin(self) -> str:
-        """Where it is found, as a lock says it."""
-        return self.url
-
-    @property
-    def fetched_name(self) -> str:
-        """The last part of its address."""
-        return self.url.split("?")[0].rpartition("/")[2]
-
-    @property
-    def place(self) -> str:
-        """Its path below the source's folder."""
-        return posixpath.normpath(f"{self.into}/{self.fetched_name}")
-
-
-class Extension(_Frozen):
-    """A Python package compiled for the stack: from `path` (inside a source), from `git` (a source of its own),
-    or, with neither, from the sdist that the lock has for it (list it in `packages` and `from-source`)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "dependentRequired": {"git": ["commit"], "commit": ["git"], "folder": ["git"]},
-            "not": {
-                "anyOf": [{"required": ["path", key]} for key in ("git", "edits", "files", "downloads")],
-            },
-            "if": {"properties": {"install": {"const": "editable"}}, "required": ["install"]},
-            "then": {"required": ["path"]},
-        }
-    )
-
-    name: PackageName = Field(description="the name that its wheel has")
-    path: AbsolutePath | None = Field(default=None, description="the folder of its setup.py, inside a source's `into`")
-    git: HttpsUrl | None = None
-    commit: Commit | None = None
-    folder: InsidePath | None = Field(default=None, description="of its setup.py in the git source")
-    imports: tuple[Module, ...] = Field(default=(), alias="import", description="modules that must import")
-    compiled: tuple[Module, ...] = Field(min_length=1, description="modules that must be shared objects")
-    cuda: bool = Field(default=True, description="false: it holds no code for GPUs, and is not asked for any")
-    install: Literal["wheel", "editable"] = Field(
-        default="wheel", description="editable: the source stays where it is, and a .pth puts it on sys.path"
-    )
-    package_dir: InsidePath = Field(
-        default=".", alias="package-dir", description="editable: the folder of its packages, below `path`"
-    )
-    env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
-    flags: Flags = Field(default_factory=Flags)
-    edits: tuple[Edit, ...] = Field(default=(), description="of its own source; those of `path` belong to the source")
-    files: InsidePath | None = Field(default=None, description="a folder of files/, laid over its own source")
-    downloads: tuple[Download, ...] = Field(
-        default=(), description="put into its own source: what its build would fetch, were there a network"
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Extension:
-        if self.path and self.git:
-            raise refuse("an extension has at most one of `path` and `git`", "keep one of the two")
-        if bool(self.git) != bool(self.commit):
-            raise refuse("`git` and `commit` belong together", "give both")
-        if self.folder and not self.git:
-            raise refuse("`folder` is of a `git` source", "give `git` and `commit`, or `path` instead")
-        if self.edits and self.path:
-            raise refuse("`edits` of an extension inside a source", "move them to the `edits` of that source")
-        if self.install == "editable" and not self.path:
-            raise refuse("`install: editable` needs `path`", "put the source into the image, or leave `install` out")
-        if self.path and (self.files or self.downloads):
-            problem = "`files` and `downloads` go over a source that stays out of the image, and `path` is inside one"
-            raise refuse(problem, "give the extension its `git`, or leave them out")
-        places = [one.place for one in self.downloads]
-        if twice := next((one for one in places if places.count(one) > 1), None):
-            raise refuse(f"two downloads are put to {twice}", "give one of them another `into`")
-        return self
-
-
-class _Shared(_Frozen):
+class _Shared(Frozen):
     """Keys that a family and a stack have in common; a stack's add to its family's."""
 
     packages: tuple[PackageRequirement, ...] = Field(default=(), description="Python requirements (PEP 508)")
     from_source: tuple[PackageName, ...] = Field(
         default=(), alias="from-source", description="packages that may be locked as an sdist"
     )
-    indexes: dict[Name, Index] = Field(default_factory=dict, json_schema_extra=_keys_like(NAME_PATTERN))
+    indexes: dict[Name, Index] = Field(default_factory=dict, json_schema_extra=keys_like(NAME_PATTERN))
     system: tuple[SystemPackage, ...] = Field(default=(), description="system packages, resolved inside the base")
     libraries: tuple[InsidePath, ...] = Field(
         default=(), description="folders of site-packages put on the loader's path, e.g. nvidia/cudnn/lib"
     )
-    env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=_keys_like(ENV_PATTERN))
+    env: dict[EnvName, PlainText] = Field(default_factory=dict, json_schema_extra=keys_like(ENV_PATTERN))
     smoke: tuple[CheckName, ...] = Field(default=(), description="smoke tests to run, by name")
     toolchain: Toolchain | None = Field(default=None, description="what compiles the extensions")
 
@@ -378,7 +81,7 @@ class StackFile(_Shared):
     accept: dict[FindingName, Reason] = Field(
         default_factory=dict,
         description="findings of check to go on in spite of, each with its reason",
-        json_schema_extra=_keys_like(FINDING_PATTERN),
+        json_schema_extra=keys_like(FINDING_PATTERN),
     )
     files: tuple[OwnFiles, ...] = Field(default=(), description="folders of files/ put into the image")
     entrypoint: tuple[PlainText, ...] = Field(default=(), description="the program a container runs, and its arguments")

@@ -22,7 +22,8 @@ from builder.lock import Artifact, StackLock, read
 from builder.render import base_tag, build_key, dockerfile
 from builder.render.groups import grouped
 from builder.spec.load import load_stack, stack_folder
-from builder.spec.model import Stack, Weight
+from builder.spec.model import Stack
+from builder.spec.parts import Weight
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = site.load(environ={}).templates

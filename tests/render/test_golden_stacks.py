@@ -28,7 +28,8 @@ from builder.render import dockerfile, recipes
 from builder.render import service as service_render
 from builder.render.compile import recipe_dockerfile
 from builder.spec.load import load_service, load_stack, stack_folder, stack_names
-from builder.spec.model import Base, Stack
+from builder.spec.model import Stack
+from builder.spec.parts import Base
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = site.load(environ={})

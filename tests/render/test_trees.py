@@ -14,7 +14,7 @@ import pytest
 
 from builder.errors import InputError, SurroundingsError
 from builder.render.trees import write_tree
-from builder.spec.model import Edit
+from builder.spec.parts import Edit
 
 SETUP = "flags = ['-std=c++14']\nname = 'knn'\n"
 

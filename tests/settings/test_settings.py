@@ -50,6 +50,7 @@ home = "data"
 cache = "/var/cache/modelstacks"
 stacks = ["mine"]
 ca-bundle = ["site.pem", "/etc/site"]
+mount-weights = ["alexnet-*.pth"]
 tls = "hash-locked"
 engine = "tcp://build.example:2376"
 [mirrors]
@@ -66,12 +67,14 @@ cert = "client.pem"
 [timeouts]
 read = 5
 """
-    found = place(own=text, CA_BUNDLE="/tmp/other.pem")
+    found = place(own=text, CA_BUNDLE="/tmp/other.pem", MODELSTACKS_MOUNT_WEIGHTS="a?c:*.onnx")
     project = tmp_path / "project"
     assert found.home == project / "data"
     assert found.cache_folder == Path("/var/cache/modelstacks")
     assert found.stacks[1:] == (project / "mine",)
     assert found.ca_bundle == (project / "site.pem", Path("/etc/site"), Path("/tmp/other.pem")), "each level adds"
+    assert found.mount_weights == ("alexnet-*.pth", "a?c", "*.onnx")
+    assert found.sources["mount-weights"] == f"{project}/modelstacks.toml:6, MODELSTACKS_MOUNT_WEIGHTS"
     assert (found.tls, found.read_timeout, found.connect_timeout) == ("hash-locked", 5, 15)
     assert found.engine_environment({}) == {"DOCKER_HOST": "tcp://build.example:2376"}
     assert found.engine_environment({"DOCKER_CONTEXT": "mine"}) == {}

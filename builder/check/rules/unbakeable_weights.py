@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.check.model import Case, Finding, Row, finding
-from builder.spec.model import Weight
+from builder.spec.parts import Weight
 
 NAME = "unbakeable_weights"
 
