@@ -38,9 +38,10 @@ def settle(findings: Iterable[Finding], stack: Stack, rules: Sequence[str], *, w
 
 
 def _idle(stack: Stack, used: set[str], rules: Sequence[str], *, whole: bool) -> Iterator[Finding]:
+    mounted = {weight.filename for weight in stack.mounted}  # at this site alone, it may be
     for key in stack.accept:
-        rule = key.partition("/")[0]
-        if key in used or (rule in rules and not whole) or rule.startswith("host_"):
+        rule, _, about = key.partition("/")
+        if key in used or about in mounted or (rule in rules and not whole) or rule.startswith("host_"):
             continue  # findings of a machine are looked for on demand alone
         close = [] if rule in rules else difflib.get_close_matches(rule, rules, n=1)
         yield Finding(

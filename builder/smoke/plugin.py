@@ -53,6 +53,13 @@ def stack(pytestconfig: pytest.Config) -> Expected:
 
 
 @pytest.fixture(scope="session")
+def mounted(pytestconfig: pytest.Config) -> frozenset[str]:
+    """Paths of the weights that the stack leaves to be mounted; none where no stack is named."""
+    expected = pytestconfig.stash[_SESSION].expected
+    return frozenset(expected.mounted if expected else ())
+
+
+@pytest.fixture(scope="session")
 def probe(pytestconfig: pytest.Config) -> Probes:
     """Run a script of probes/ on the target, once per session: `probe("numpy_scipy")` gives its JSON document."""
     return pytestconfig.stash[_PROBES]

@@ -41,7 +41,7 @@ class Compiled:
 class Expected:
     """What the target should hold: values of the stack, and canonical name -> version of every locked Python package.
 
-    site_packages: of the interpreter that runs the probes.
+    site_packages: of the interpreter that runs the probes. mounted: paths of the weights that are not in the image.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Expected:
     cuda: str | None
     pins: dict[str, str]
     extensions: tuple[Compiled, ...] = ()
+    mounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from builder.smoke.session import Compiled, Expected
 
 if TYPE_CHECKING:
     from builder.lock.model import StackLock
-    from builder.spec.model import Extension, Stack
+    from builder.spec.model import Stack
+from builder.spec.parts import Extension
 
 CHECKS = Path(__file__).resolve().parent / "checks"
 
@@ -71,7 +72,8 @@ def _known(names: Iterable[str], where: str = "") -> tuple[str, ...]:
 
 
 def _expected(stack: Stack, lock: StackLock) -> Expected:
-    packages = [one for one in lock.wheels if one.kind in ("wheel", "sdist")]
+    # built: extensions of a path or git source are in no index, and what an sdist says is what its wheel does
+    packages = [*(one for one in lock.wheels if one.kind in ("wheel", "sdist")), *lock.built]
     return Expected(
         name=stack.name,
         python=stack.python,
@@ -82,6 +84,7 @@ def _expected(stack: Stack, lock: StackLock) -> Expected:
         cuda=stack.cuda,
         pins={str(canonicalize_name(one.project)): one.version for one in packages},
         extensions=tuple(_compiled(one) for one in stack.extensions),
+        mounted=tuple(posixpath.join(one.into, one.filename) for one in stack.mounted),
     )
 
 

@@ -98,3 +98,9 @@ def test_json_carries_each_part_and_only_errors_fail(stack_of, tmp_path: Path) -
     error, findings = run()
     assert error is None
     assert {one["level"] for one in findings} == {"accepted"}
+
+
+def test_an_accept_of_weights_that_a_site_mounts_is_left_alone(stack_of) -> None:
+    weights = [{"name": "79999_iter.pth", "bake": False, "into": "/w"}]
+    stack = stack_of({"weights": weights, "accept": {"unbakeable_weights/79999_iter.pth": WHY}})
+    assert levels(stack, lock_of("numpy==1.24.4")) == {}

@@ -26,7 +26,7 @@ from builder.spec import load_stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, python, remove_images, talking
 from tests.registry import registry
-from tests.rehearsal.python38 import devel_base
+from tests.rehearsal.bases import python_base
 
 pytestmark = pytest.mark.heavy
 
@@ -72,7 +72,7 @@ def rehearsed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Itera
     tags: list[str] = []
     with ground(root) as plain:
         try:
-            tags.append(devel_base(root, plain.settings, engine))
+            tags.append(python_base("3.8", root / "base", plain.settings, engine, packages=["g++"]))
             (root / "registry").mkdir()
             with registry(root / "registry") as address:
                 here = replace(

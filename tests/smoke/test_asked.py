@@ -12,7 +12,7 @@ from builder.errors import InputError
 from builder.lock import Artifact
 from builder.smoke.asked import Asked, runs
 from builder.smoke.subject import of_stack
-from builder.spec.model import Weight
+from builder.spec.parts import Weight
 from tests.conftest import cli, document
 
 

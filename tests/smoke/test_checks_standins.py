@@ -22,7 +22,7 @@ from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
 from builder.smoke import SmokeReport
 from builder.spec.load import stack_folder
-from builder.spec.model import Weight
+from builder.spec.parts import Weight
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 STANDINS = Path(__file__).parent / "standins"

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 class LPIPS:
-    def __init__(self, net, verbose):
+    def __init__(self, net, verbose, pnet_rand=False):
         pass
 
     def to(self, where):

@@ -13,6 +13,7 @@ backends = types.SimpleNamespace(
     cuda=types.SimpleNamespace(matmul=types.SimpleNamespace(allow_tf32=False)),
     cudnn=types.SimpleNamespace(allow_tf32=False, version=lambda: 91900),
 )
+manual_seed = np.random.seed
 cuda = types.SimpleNamespace(get_device_capability=lambda: (9, 0))
 _C = types.SimpleNamespace(_cuda_getArchFlags=lambda: "sm_75 sm_80 sm_90 sm_120")
 hub = types.SimpleNamespace(get_dir=lambda: str(Path(os.environ.get("TORCH_HOME") or "/root/.cache/torch", "hub")))

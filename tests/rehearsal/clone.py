@@ -1,0 +1,120 @@
+"""A clone of this program at a site of its own: the shipped stack files byte for byte, and one modelstacks.toml."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder import settings as site_settings
+from builder.engine.client import Engine
+from builder.files import same_file
+from builder.lock import StackLock, read
+from builder.lock.store import exists
+from builder.render import base_tag
+from tests.conftest import REPO
+
+KEEP = "MODELSTACKS_KEEP_REHEARSAL"
+# apt takes no newer release of what the base has: here the Python that stands for Ubuntu's is older than Debian 12's.
+_APT = 'APT::Get::Upgrade "false";\n'
+_OWN = ("MODELSTACKS_", "CA_BUNDLE", "SSL_CERT", "REQUESTS_CA")
+
+
+@dataclass(frozen=True)
+class Clone:
+    """folder: the checkout, which is also the home. stack: the one it holds. shipped: its files and those of the
+    families as the checkout of this test has them, by their path."""
+
+    folder: Path
+    stack: str
+    shipped: Mapping[str, bytes]
+
+    @property
+    def stacks(self) -> Path:
+        return self.folder / "stacks"
+
+    def lock(self) -> StackLock:
+        return read(self.stacks / self.stack)
+
+    def run(self, *words: str, path: str = "") -> subprocess.CompletedProcess[str]:
+        """The command line, in the clone; what it says goes to the clone's log. path: folders before those of PATH."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_OWN)}
+        here = ["localhost", "127.0.0.1", *filter(None, [kept.get("no_proxy")])]
+        kept |= {"APT_CONFIG": str(self.folder / "apt.conf"), "no_proxy": ",".join(here)}
+        kept["PATH"] = f"{path}:{kept['PATH']}" if path else kept["PATH"]
+        with (self.folder / "log").open("a") as log:
+            done = subprocess.run(
+                [sys.executable, "-m", "builder", *words],
+                cwd=self.folder,
+                env=kept,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=False,
+            )
+        done.stderr = (self.folder / "log").read_text()
+        return done
+
+    def made(self, *, path: str = "") -> dict[str, Any]:
+        """What `stack` made, from nothing to its smoke tests without a GPU, as its JSON document."""
+        done = self.run("--json", "stack", self.stack, "--gpu", "none", path=path)
+        assert done.returncode == 0, done.stderr[-6000:]
+        assert _files(self.stacks, self.stack) == self.shipped, "the stack files are as they were"
+        found: dict[str, Any] = json.loads(done.stdout)["stacks"][0]
+        return found
+
+
+@contextmanager
+def clone(folder: Path, stack: str, settings: str, engine: Engine) -> Iterator[Clone]:
+    """Make a clone with this stack, unlocked, and these settings; its images and files are removed at the end.
+
+    Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal; lock, reports and log do so
+    always.
+    """
+    shipped = _files(REPO / "stacks", stack)
+    for name in ("builder", "templates"):
+        shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    without_locks = shutil.ignore_patterns("__pycache__", "pylock.toml", "stack.lock")
+    for name in ("families", stack):
+        shutil.copytree(REPO / "stacks" / name, folder / "stacks" / name, ignore=without_locks)
+    (folder / "modelstacks.toml").write_text(settings)
+    (folder / "apt.conf").write_text(_APT)
+    checkout = site_settings.load()
+    for path in [*checkout.wheels.glob("uv-*.whl"), *(checkout.assets / "debs").glob("*.deb")]:
+        same_file(path, folder / path.relative_to(checkout.home))
+    before = _images(engine, stack)
+    try:
+        yield Clone(folder, stack, shipped)
+    finally:
+        there = _images(engine, stack)
+        if os.environ.get(KEEP) and f"modelstacks/{stack}:latest" in there:
+            engine.tag(f"modelstacks/{stack}:latest", f"modelstacks/{stack}:rehearsal")
+        for tag, image in there.items():
+            if tag not in before:
+                engine.remove(tag)
+            elif before[tag] != image:
+                engine.tag(before[tag], tag)  # a real one of the user's own
+        if exists(folder / "stacks" / stack):
+            engine.remove(base_tag(read(folder / "stacks" / stack).base))
+        # contexts hold links to the same gigabytes
+        for path in [folder / "wheels", folder / "assets", *(folder / "build").rglob("contexts")]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _images(engine: Engine, stack: str) -> dict[str, str]:
+    """Tag and id of every image of a stack."""
+    words = ["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", f"modelstacks/{stack}"]
+    return dict(line.split() for line in engine.run(words).stdout.splitlines())
+
+
+def _files(stacks: Path, stack: str) -> dict[str, bytes]:
+    """A stack's own files and all families of a folder of stacks, by their path in it."""
+    found = [*stacks.glob("families/*.yaml"), stacks / stack / "stack.yaml", *(stacks / stack / "files").rglob("*.*")]
+    return {str(path.relative_to(stacks)): path.read_bytes() for path in found if "__pycache__" not in path.parts}
