@@ -187,7 +187,7 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> Non
     documents = []
     for name in run.names(stacks):
         if service := load_service(name, run.settings):
-            documents.append(service_verbs.lock(service, run.settings, run.ui, upgrade=upgrade))
+            documents.append(service_verbs.lock(service, run.settings, run.ui, upgrade=upgrade, partly=pending))
             continue
         stack = load_stack(name, run.settings)
         refuse_errors(find(stack, None), run.ui)

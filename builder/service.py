@@ -10,7 +10,7 @@ from builder.check import packaged_facts
 from builder.check.model import Finding
 from builder.check.service import check as find
 from builder.engine.client import Engine
-from builder.errors import InputError
+from builder.errors import InputError, Unreachable
 from builder.fetch import Fetched
 from builder.fetch import fetch as bring
 from builder.lock import service as locks
@@ -42,9 +42,17 @@ def check(service: Service, settings: Settings, *, host: bool = False) -> list[F
     return find(service, lock, packaged_facts(), gpus)
 
 
-def lock(service: Service, settings: Settings, ui: Ui, *, upgrade: bool = False) -> dict[str, Any]:
-    """Write stack.lock; what it says."""
-    done = locks.lock(service, stack_folder(service.name, settings), settings, upgrade=upgrade)
+def lock(
+    service: Service, settings: Settings, ui: Ui, *, upgrade: bool = False, partly: bool = False
+) -> dict[str, Any]:
+    """Write stack.lock; what it says. partly: where the registry cannot be reached write nothing, and say so."""
+    try:
+        done = locks.lock(service, stack_folder(service.name, settings), settings, upgrade=upgrade)
+    except Unreachable as error:
+        if not partly:
+            raise
+        ui.warn(f"{service.name} is not locked: {error.problem}; a later lock does it")
+        return {"stack": service.name, "unresolved": [{"kind": "base", "name": service.image}]}
     size = sum(blob.size for blob in done.blobs)
     ui.say(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")
     return {"stack": service.name, "reference": done.reference, "blobs": len(done.blobs), "bytes": size}

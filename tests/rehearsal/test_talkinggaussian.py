@@ -139,3 +139,12 @@ def test_the_whole_chain_ends_green(site: Mirrors, engine: Engine, tmp_path_fact
         assert list(weights) == ["fpn-fp-512.pth"]
         assert weights["fpn-fp-512.pth"].size == len(FPN)
         assert weights["fpn-fp-512.pth"].seen.startswith(site.url), "recorded by the first fetch, from the mirror"
+        tag = made["image"]["tag"]
+        assert _imported(engine, tag) == 0
+        assert _imported(engine, tag, "--env=PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=cpp") == 139, "a segmentation fault"
+
+
+def _imported(engine: Engine, tag: str, *options: str) -> int:
+    """The exit code of importing TensorFlow after torchaudio in an image."""
+    words = ["run", "--rm", "--network=none", *options, "--entrypoint=/opt/venv/bin/python", tag, "-c"]
+    return engine.run([*words, "import torchaudio, tensorflow"], check=False).returncode

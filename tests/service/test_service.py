@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from builder.check.service import check
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.service import inputs_digest, read
+from builder.net.session import Session
 from builder.render.service import compose, tag
 from builder.settings import Settings
 from builder.settings import load as site
@@ -119,6 +121,19 @@ def test_the_registry_is_trusted_through_the_private_ca_alone(up: Served, settin
         verbs.lock(service, trusting_nobody(settings), Ui())
     assert "certificate" in str(caught.value).lower()
     verbs.lock(service, settings, Ui())
+
+
+def test_a_registry_that_cannot_be_reached_leaves_it_unlocked_where_that_is_asked_for(
+    settings: Settings, service: Service, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Session, "pause", lambda *_: None)
+    far = replace(settings, images={service.image.rpartition(":")[0]: ("127.0.0.1:1/none",)})
+    with pytest.raises(SurroundingsError):
+        verbs.lock(service, far, Ui())
+    said = verbs.lock(service, far, Ui(), partly=True)
+    assert said == {"stack": NAME, "unresolved": [{"kind": "base", "name": service.image}]}
+    assert f"warning: {NAME} is not locked" in capfd.readouterr().err
+    assert not (settings.stacks[0] / NAME / "stack.lock").exists()
 
 
 def test_a_fresh_lock_asks_nobody_and_a_tag_that_moved_is_taken_when_asked(
