@@ -52,8 +52,8 @@ def lock(
     """Write the lock of a stack beside its stack file, or keep the one there where nothing asks for another.
 
     upgrade: resolve again without preferring what is locked. partly: leave what cannot be reached unresolved, which
-    a later run resolves. Raises InputError where the stack cannot
-    be resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
+    a later run resolves; a whole lock is never replaced by such a one. Raises InputError where the stack cannot be
+    resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
         old = _readable(folder)
@@ -64,6 +64,13 @@ def lock(
         fresh = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
         if old:
             _hold_to_known(old, fresh, folder)
+        if fresh.unresolved and old and not old.unresolved:
+            raise Unreachable(
+                f"{stack.name} would lose what is locked: {listed(fresh.unresolved)}",
+                where=str(folder / store.STACK_LOCK),
+                why="they cannot be reached now, and the lock that is there is whole",
+                fix="lock where they can be reached, or move that lock away first",
+            )
         if fresh.unresolved:
             ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; a later lock or fetch does it")
         changes = _changes(old, fresh)

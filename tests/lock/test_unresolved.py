@@ -196,6 +196,16 @@ def test_a_wheel_that_is_publicly_known_as_another_is_refused(
     assert read(settings.stacks[0] / "one") == left
 
 
+def test_a_whole_lock_is_not_given_up_for_one_with_holes(
+    filled: Index, make_stack: MakeStack, settings: Settings
+) -> None:
+    whole = lock(make_stack("alpha"), settings)
+    with pytest.raises(SurroundingsError) as caught:
+        lock(torch_stack(make_stack), settings)
+    assert caught.value.problem == "one would lose what is locked: torch unresolved"
+    assert read(settings.stacks[0] / "one") == whole
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -72,8 +72,10 @@ class Clone:
 
 
 @contextmanager
-def clone(folder: Path, stack: str, settings: str, engine: Engine) -> Iterator[Clone]:
-    """Make a clone with this stack, unlocked, and these settings; its images and files are removed at the end.
+def clone(folder: Path, stack: str, settings: str, engine: Engine, *, locked: bool = False) -> Iterator[Clone]:
+    """Make a clone with this stack and these settings; its images and files are removed at the end.
+
+    locked: with the lock that the stack is shipped with, which the mirrors make whole; else without one.
 
     Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal; lock, reports and log do so
     always.
@@ -81,9 +83,9 @@ def clone(folder: Path, stack: str, settings: str, engine: Engine) -> Iterator[C
     shipped = _files(REPO / "stacks", stack)
     for name in ("builder", "templates"):
         shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    without_locks = shutil.ignore_patterns("__pycache__", "pylock.toml", "stack.lock")
+    without = shutil.ignore_patterns("__pycache__", *([] if locked else ["pylock.toml", "stack.lock"]))
     for name in ("families", stack):
-        shutil.copytree(REPO / "stacks" / name, folder / "stacks" / name, ignore=without_locks)
+        shutil.copytree(REPO / "stacks" / name, folder / "stacks" / name, ignore=without)
     (folder / "modelstacks.toml").write_text(settings)
     (folder / "apt.conf").write_text(_APT)
     checkout = site_settings.load()

@@ -42,7 +42,12 @@ def test_without_the_sites_root_the_first_mirror_is_refused(
 
 def test_the_whole_chain_ends_green(site: Mirrors, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("clone")
-    with clone(folder, "heygem", site.settings(), engine) as here:
+    with clone(folder, "heygem", site.settings(), engine, locked=True) as here:
+        shipped = here.lock()
+        assert shipped.unresolved, "as the registry could not be reached where it was made"
         made = here.made()
         figures(here, made)
         judge(made, {})
+        whole = here.lock()
+        assert whole.unresolved == ()
+        assert whole.wheels == shipped.wheels, "file for file, by hash"
