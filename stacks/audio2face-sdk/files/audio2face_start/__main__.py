@@ -20,7 +20,7 @@ from audio2face_start.say import say
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     asked = _parser().parse_args(words)
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         code: int = asked.run(asked)
     except StartError as error:
@@ -28,6 +28,8 @@ def main(words: Sequence[str] | None = None) -> int:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return code
 
 
