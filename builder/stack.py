@@ -14,7 +14,7 @@ from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
-from builder.lock import StackLock, read, require_fresh, require_whole, resolve, store
+from builder.lock import StackLock, listed, read, require_fresh, require_whole, resolve, store
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
 from builder.spec import load_stack, stack_folder
@@ -78,7 +78,8 @@ def complete(name: str, settings: Settings, ui: Ui, *, fixed: bool) -> None:
     fixed: leave it as it is, for a run that is offline or frozen. Raises what `resolve.lock` raises.
     """
     stack, folder = load_stack(name, settings), stack_folder(name, settings)
-    if not fixed and store.exists(folder) and read(folder).unresolved:
+    if not fixed and store.exists(folder) and (left := read(folder).unresolved):
+        ui.say(f"{name}: the lock is not whole ({listed(left)}); resolving the rest")
         resolve.lock(stack, folder, settings, ui)
 
 

@@ -1,7 +1,7 @@
 """lock: a stack becomes pylock.toml (PEP 751) and stack.lock, every file named by hash."""
 
 from builder.lock.inputs import digest as inputs_digest
-from builder.lock.inputs import require_fresh, require_whole
+from builder.lock.inputs import listed, require_fresh, require_whole
 from builder.lock.model import Artifact, LockedBase, LockedIndex, StackLock
 from builder.lock.store import read
 
@@ -11,6 +11,7 @@ __all__ = [
     "LockedIndex",
     "StackLock",
     "inputs_digest",
+    "listed",
     "read",
     "require_fresh",
     "require_whole",
