@@ -79,12 +79,15 @@ def pylock_text(lock: StackLock) -> str:
         else:
             package["wheels"] = [entry]
         packages.append(package)
-    document = {
+    document: dict[str, Any] = {
         "lock-version": "1.0",
         "requires-python": f"=={lock.python}.*",
         "created-by": "modelstacks",
         "packages": packages,
     }
+    # Whoever installs from this file alone would miss them.
+    if left := [f"{item.name}=={item.version}" for item in lock.unresolved if item.kind == "wheel"]:
+        document["tool"] = {"modelstacks": {"unresolved": left}}
     Pylock.from_dict(document)
     return tomli_w.dumps(document)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli
 
 from builder.check.model import Case
 from builder.errors import InputError, JobError, SurroundingsError
@@ -85,6 +86,8 @@ def test_what_cannot_be_reached_is_left_and_the_rest_is_locked(
     )
     assert [item.project for item in made.wheels] == ["alpha", "typing-extensions"], "its requirements are locked"
     assert read(settings.stacks[0] / "one") == made
+    pylock = tomli.loads((settings.stacks[0] / "one" / "pylock.toml").read_text())
+    assert pylock["tool"] == {"modelstacks": {"unresolved": ["torch==1.12.1+cu113"]}}
     case = Case(stack=stack, lock=made, facts={}, today=None)  # type: ignore[arg-type]
     assert str(case.image.version("torch")) == "1.12.1+cu113"
     before = (settings.stacks[0] / "one" / "stack.lock").read_text()
