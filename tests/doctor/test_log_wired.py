@@ -28,7 +28,8 @@ def failed_build(folder: Path, base: str, step: str, engine: Engine) -> JobError
 def test_a_failed_build_names_the_first_known_failure_its_fix_and_the_log(
     tiny: Path, engine: Engine, tmp_path: Path
 ) -> None:
-    step = "python3 -c 'import pkg_resources' || seq 100; exit 1"  # its words are not among the last ones
+    # Its words are not among the last ones; on one stream, as BuildKit may show two in another order.
+    step = "exec 2>&1; python3 -c 'import pkg_resources' || seq 100; exit 1"
     error = failed_build(tmp_path, base_tag(read(tiny / "tiny").base), step, engine)
     log = tmp_path / "build.log"
     assert error.problem == "step [2/2] of the build failed"
