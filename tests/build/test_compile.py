@@ -87,6 +87,7 @@ def kit(here: Ground) -> None:
     here.sdist("plain", package("plain", "plain", answer="47"))
     path = "/workspace/submodules"
     own_files(here, "print(os.getcwd(), 'first')")
+    more: dict[str, Any] = {"from-source": ["fromsdist", "plain"]}
     here.write(
         "kit",
         files=[{"from": "serve/bin", "into": "/opt/serve"}],
@@ -94,7 +95,7 @@ def kit(here: Ground) -> None:
         workdir="/workspace/gridencoder",
         packages=["fromsdist==1.0", "plain==1.0"],
         indexes={"own": {"find-links": f"{here.site.url}/files/index.html", "packages": ["fromsdist", "plain"]}},
-        **{"from-source": ["fromsdist", "plain"]},
+        **more,
         sources=[project | {"into": "/workspace"}],
         paths=["/workspace"],
         extensions=[
@@ -451,7 +452,7 @@ def test_the_locked_wheel_serves_where_a_record_speaks_of_another(made: Made, en
     assert here.logs("imported") == before
 
 
-ERRORS = {
+ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "syntax": (
         {"code": "int broken() { return 1 }"},
         r"^ext\.cpp:\d+:\d+: error: expected ‘;’ before ‘}’ token",

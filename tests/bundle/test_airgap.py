@@ -8,12 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from builder.engine.client import Engine
 from tests.conftest import cli, document
-from tests.private_engine import private_engine
+from tests.private_engine import Store, private_engine
 
 _STACK = "onnx-cpu"
 
@@ -48,7 +49,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     document(cli("--json", "fetch", _STACK))
     document(cli("--json", "export", _STACK, "--out", str(bundle)))
     folder = tmp_path_factory.mktemp("site")
-    with private_engine(engine.info.store, folder) as private:
+    with private_engine(cast(Store, engine.info.store), folder) as private:
         site = Site(folder, private.host)
         subprocess.run(["tar", "xf", str(bundle), "modelstacks"], cwd=folder, check=True)
         done = site.run("make", "import", f"BUNDLE={bundle}", "OFFLINE=1")

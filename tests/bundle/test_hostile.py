@@ -106,6 +106,11 @@ def named_twice(bundle: Bundle) -> None:
     bundle.manifest = replace(bundle.manifest, members=(*bundle.manifest.members, bundle.manifest.members[-1]))
 
 
+def file_and_folder(bundle: Bundle) -> None:
+    member(bundle, "simple/x")
+    member(bundle, "simple/x/y")
+
+
 def end(data: bytes) -> Callable[[Bundle], None]:
     def change(bundle: Bundle) -> None:
         bundle.end = data
@@ -191,10 +196,7 @@ CASES: dict[str, tuple[Callable[[Bundle], object], str]] = {
     "a hidden file": (evil("wheels/.verified"), "nothing of a bundle belongs there"),
     "a place of no bundle": (evil("build/x"), "nothing of a bundle belongs there"),
     "a strange stack file": (evil("stacks/mini/conftest.py"), "nothing of a bundle belongs there"),
-    "a file that is a folder too": (
-        lambda b: (member(b, "simple/x"), member(b, "simple/x/y")),
-        "as a file and as a folder",
-    ),
+    "a file that is a folder too": (file_and_folder, "as a file and as a folder"),
     "a program for the host": (evil("assets/tools/uv-1/uv"), "assets/tools/uv-1/uv, which no lock in it names"),
     "a ready base image": (evil(f"assets/bases/{'a' * 64}.tar"), "which no lock in it names"),
     "a file that only the lock names": (lambda b: drop(b, BETA), f"lacks {BETA}"),

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,7 @@ FACTS = packaged_facts()
 ROWS = [(name, row) for name, rows in FACTS.items() for row in rows]
 
 
-def number(release: dict[str, Any]) -> Version:
+def number(release: Mapping[str, Any]) -> Version:
     return Version(release["torch"].replace("*", "0"))
 
 

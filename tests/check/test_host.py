@@ -30,6 +30,7 @@ from tests.host.machines import (
     NOUVEAU,
     RTX3060,
     RTX5090,
+    WITH_GPU,
     WSL,
     gpu,
     with_driver,
@@ -292,7 +293,7 @@ def test_files_that_are_there_are_not_counted(shipped, tmp_path) -> None:
 
 @pytest.mark.parametrize(("store", "gigabytes"), [("overlay2", 10.6), ("containerd", 17.0)])
 def test_the_room_an_image_takes_is_as_measured(shipped, store: str, gigabytes: float) -> None:
-    host = replace(H200, engine=replace(H200.engine, store=store))
+    host = replace(H200, engine=replace(WITH_GPU, store=store))
     small = replace(host, engine_disk=replace(DISK, free=int(gigabytes * 0.9 * GB)))
     (one,) = against(case_of(*shipped), small)
     assert (one.key, one.level) == ("host_disk/image", "warning")
@@ -313,7 +314,7 @@ def test_a_compiler_needs_memory_where_something_is_compiled(stack: Make) -> Non
     assert only(compiled, small, "host_memory", "warning").problem.startswith("compiling takes about 2.5 GB")
     assert found(stack("13.0", "9.0"), small) == []
     assert found(compiled, H200) == []
-    elsewhere = replace(small, engine=replace(small.engine, memory=64 * GB))
+    elsewhere = replace(small, engine=replace(WITH_GPU, memory=64 * GB))
     assert found(compiled, elsewhere) == [], "it is the engine that compiles"
 
 

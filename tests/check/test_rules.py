@@ -37,13 +37,13 @@ def spelled(value: Any) -> Any:
 
 
 CASES = [
-    pytest.param(path.stem, spelled(case), id=f"{path.stem}: {case['case']}")
+    (path.stem, spelled(case))
     for path in sorted((HERE / "cases").glob("*.yaml"))
     for case in yaml.safe_load(path.read_text())
 ]
 
 
-@pytest.mark.parametrize(("rule", "case"), CASES)
+@pytest.mark.parametrize(("rule", "case"), CASES, ids=[f"{rule}: {case['case']}" for rule, case in CASES])
 def test_a_case_gives_exactly_its_findings(rule: str, case: dict[str, Any], stack_of) -> None:
     stack, lock = stack_of(case.get("stack"), case.get("family")), None
     if "lock" in case:
@@ -63,14 +63,14 @@ def test_a_case_gives_exactly_its_findings(rule: str, case: dict[str, Any], stac
 
 def test_every_rule_has_a_case_that_breaks_it_and_a_near_miss() -> None:
     for rule in RULES:
-        finds = [bool(case.values[1]["finds"]) for case in CASES if case.values[0] == rule.NAME]
+        finds = [bool(case["finds"]) for name, case in CASES if name == rule.NAME]
         assert set(finds) == {True, False}, rule.NAME
-    assert {case.values[0] for case in CASES} == {rule.NAME for rule in RULES}
+    assert {name for name, _ in CASES} == {rule.NAME for rule in RULES}
 
 
 @pytest.mark.parametrize(("facts", "key"), [("package_pairs", "name"), ("conflicting_packages", "module")])
 def test_every_row_about_packages_has_a_case_that_breaks_it(facts: str, key: str) -> None:
-    broken = {found for case in CASES for found in case.values[1]["finds"]}
+    broken = {found for _, case in CASES for found in case["finds"]}
     rows = packaged_facts()[facts]
     assert {f"{row.get('rule', facts)}/{row[key]}" for row in rows} <= broken
 

@@ -210,7 +210,7 @@ def test_a_private_ca_is_needed_named_and_enough(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     file = wav(tmp_path / "in.wav", tone(0.1))
     with served(Service(), tls=(leaf.private_key_pem.bytes(), pem), host="localhost") as service:
-        words = ["stream", file, "--url", service.address]
+        words: list[str | Path] = ["stream", file, "--url", service.address]
         without = client(*words, "--tls")
         plain = client(*words)
         done = client(*words, "--tls", "--ca", tmp_path / "ca.pem")

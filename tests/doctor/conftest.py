@@ -32,6 +32,7 @@ class Site(BaseHTTPRequestHandler):
     asked: list[tuple[str, str, str]]
     statuses: dict[str, int]
     leads_to: dict[str, str]
+    port: int
     challenge = ""
 
     def log_message(self, *_: Any) -> None:
@@ -59,7 +60,7 @@ class Site(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving(context: ssl.SSLContext | None) -> Iterator[type[Site]]:
     """The site on a free port of loopback; its class has `port`."""
-    handler = type("Bound", (Site,), {"asked": [], "statuses": {}, "leads_to": {}})
+    handler: type[Site] = type("Bound", (Site,), {"asked": [], "statuses": {}, "leads_to": {}})
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
@@ -88,6 +89,7 @@ class Connect(BaseHTTPRequestHandler):
     """A proxy that only tunnels, and only for user:PROXY-s3cret."""
 
     through: list[str]
+    port: int
     login = "Basic dXNlcjpQUk9YWS1zM2NyZXQ="
 
     def log_message(self, *_: Any) -> None:
@@ -116,7 +118,7 @@ class Connect(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def proxy() -> Iterator[type[Connect]]:
-    handler = type("Bound", (Connect,), {"through": []})
+    handler: type[Connect] = type("Bound", (Connect,), {"through": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     handler.port = server.server_address[1]
@@ -186,7 +188,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: str) -> Callab
         write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"], extra=extra)
         monkeypatch.setenv("MODELSTACKS_INDEX", index)
         settings = load(stacks=(tmp_path / "stacks",), folder=tmp_path)
-        return doctor(names, settings, Ui(), parts=("network",), save_root=save_root)
+        return doctor(names, settings, Ui(), parts=["network"], save_root=save_root)
 
     return asked
 

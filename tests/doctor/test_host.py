@@ -363,7 +363,7 @@ def test_the_settings_and_every_part_are_there_by_default(tmp_path, monkeypatch)
     report = doctor([], load(folder=tmp_path), Ui())
     assert [section.title for section in report.sections] == ["this machine", "stacks on this machine", "network"]
     with pytest.raises(InputError, match="--fix"):
-        doctor([], load(folder=tmp_path), Ui(), parts=("network",), fix=True)
+        doctor([], load(folder=tmp_path), Ui(), parts=["network"], fix=True)
 
 
 @pytest.mark.skipif(

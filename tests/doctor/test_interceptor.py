@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
@@ -58,7 +59,7 @@ def _sha256s(file: Path) -> set[str]:
     return {hashlib.sha256(der).hexdigest() for der in trusted}
 
 
-def _certificate(found: dict, host: str) -> dict:
+def _certificate(found: dict[str, list[dict[str, Any]]], host: str) -> dict[str, Any]:
     (one,) = [one for one in found["diagnoses"] if one["check"] == "certificate" and one["subject"] == host]
     return one
 

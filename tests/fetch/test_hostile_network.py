@@ -8,6 +8,8 @@ import pytest
 
 from builder.errors import JobError, SurroundingsError
 from builder.fetch import fetch
+from builder.lock import Artifact
+from builder.settings import Settings
 
 FAR = "https://files.example"  # stands for the address in a lock; a mirror serves it
 
@@ -23,7 +25,7 @@ def weight(wheel, site):
     return make
 
 
-def _brought(settings, wanted) -> bytes:
+def _brought(settings: Settings, wanted: Artifact) -> bytes:
     return (settings.home / wanted.folder / wanted.filename).read_bytes()
 
 

@@ -23,7 +23,7 @@ from builder.settings import Settings
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
 
-FAMILY = {
+FAMILY: dict[str, Any] = {
     "summary": "made for a test",
     "base": {
         "bootstrap": {"distribution": "debian", "suites": ["bookworm"], "packages": ["python3"]},

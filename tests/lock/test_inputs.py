@@ -16,6 +16,7 @@ from builder.lock import inputs_digest, read, require_fresh
 from builder.net.archive import archive
 from builder.net.index import default_index
 from builder.spec.load import load_service, load_stack, stack_folder, stack_names
+from builder.spec.parts import Extension, Source
 from tests.lock.conftest import FAMILY, MakeStack
 from tests.lock.test_store import everything
 
@@ -41,7 +42,7 @@ BOOT = {"distribution": "debian", "suites": ["bookworm"], "packages": ["python3"
         {"family": {"indexes": OWN}},
         {"family": {"system": ["file"]}},
         {"family": {"base": {"bootstrap": BOOT, "glibc": "2.36"}}},
-        {"family": {"base": {**FAMILY["base"], "glibc": "2.31"}}},  # type: ignore[dict-item]
+        {"family": {"base": {**FAMILY["base"], "glibc": "2.31"}}},
         {"family": {"base": {"image": "debian:12", "glibc": "2.36"}}},
     ],
     ids=str,
@@ -108,8 +109,8 @@ def test_a_shipped_lock_is_fresh_and_names_no_host_but_the_stacks_own(name: str)
     lock = read(folder)
     require_fresh(stack, lock, folder)
     own = {str(index.url or index.find_links) for index in stack.indexes.values()}
-    git = [*stack.sources, *(one for one in stack.extensions if one.git)]
-    own |= {f"git+{one.git}@{one.commit}" for one in git} | {item.url for item in stack.weights}
+    git: list[Source | Extension] = [*stack.sources, *(one for one in stack.extensions if one.git)]
+    own |= {f"git+{one.git}@{one.commit}" for one in git} | {item.url for item in stack.weights if item.url}
     own |= {item.url for one in stack.extensions for item in one.downloads}
     for file in ("stack.lock", "pylock.toml"):
         named = set(re.findall(r'"([^"]*https?://[^"]*)"', (folder / file).read_text()))

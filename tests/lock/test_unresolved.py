@@ -14,7 +14,7 @@ from builder.check.model import Case
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock import base, read, require_whole, resolve, routes, wheels
 from builder.lock.known import known
-from builder.lock.model import StackLock, Unresolved
+from builder.lock.model import LockedBase, StackLock, Unresolved
 from builder.net.session import Session
 from builder.settings import Settings
 from builder.spec.load import load_stack
@@ -47,7 +47,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def a_base_of_no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive has no part in this: apt and real bases are tested beside this file."""
-    empty = base.System(replace(base.LockedBase(kind="bootstrap"), distribution="debian"), (), ())
+    empty = base.System(replace(LockedBase(kind="bootstrap"), distribution="debian"), (), ())
     real = base.locked
     monkeypatch.setattr(base, "locked", lambda stack, *more: real(stack, *more) if stack.base.image else empty)
 

@@ -9,12 +9,13 @@ import pytest
 
 from builder.errors import JobError
 from builder.net.index import default_index, find_links, links
+from builder.net.session import Session
 from builder.settings import Settings
 
 _A, _B = "a" * 64, "b" * 64
 
 
-class Page:
+class Page(Session):
     """Stands where a server would: gives one page to any request and keeps the address asked for."""
 
     def __init__(self, text: str, kind: str = "", final: str = "https://index.example/simple/demo/") -> None:

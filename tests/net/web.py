@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -24,7 +25,7 @@ class Web:
     scheme: str
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     certificates: list[bytes | None] = field(default_factory=list)
-    answers: dict[str, Answer | Callable[[Mapping[str, str]], Answer]] = field(default_factory=dict)
+    answers: dict[str, Answer | Callable[[Message], Answer]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -68,7 +69,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def web(context: ssl.SSLContext | None = None, *, name: str = "localhost", address: str = "127.0.0.1") -> Iterator[Web]:
     """Serve on a free port of an address, over TLS where a context is given, until the block ends."""
-    handler = type("Bound", (_Handler,), {})
+    handler: type[_Handler] = type("Bound", (_Handler,), {})
     server = _Server((address, 0), handler)
     handler.web = Web(f"{name}:{server.server_address[1]}", "https" if context else "http")
     if context:

@@ -107,8 +107,8 @@ class Mirrors:
         hosts = [path.name for path in self.www.iterdir()]
         found: dict[str, object] = {key.replace("_", "-"): value for key, value in more.items()}
         found |= {"ca-bundle": [str(self.ca)]} if trusted else {}
-        found["mirrors"] = {f"https://{host}": [f"{self.url}/{host}"] for host in hosts}
-        found["mirrors"] |= {f"https://{path.name}": [f"{self.url}/git/{path.name}"] for path in self.git.iterdir()}
+        repositories = {f"https://{path.name}": [f"{self.url}/git/{path.name}"] for path in self.git.iterdir()}
+        found["mirrors"] = {f"https://{host}": [f"{self.url}/{host}"] for host in hosts} | repositories
         found["images"] = {"docker.io": [self.images]}
         return tomli_w.dumps(found)
 

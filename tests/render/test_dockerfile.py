@@ -110,8 +110,8 @@ def test_a_base_is_named_by_all_that_it_is_made_of() -> None:
 
 
 def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, engine: Engine, tmp_path: Path) -> None:
-    weight = {"name": "face.mat", "bake": False, "licence": "the author's own: no copies, été", "into": "/data"}
-    mounted = stack.model_copy(update={"weights": (*stack.weights, Weight(**weight))})
+    weight = Weight(name="face.mat", bake=False, licence="the author's own: no copies, été", into="/data")
+    mounted = stack.model_copy(update={"weights": (*stack.weights, weight)})
     text = dockerfile(mounted, lock, TEMPLATES)
     assert text.count("face.mat") == 1, "it is in no layer"
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL {text.rpartition('LABEL ')[2]}")
@@ -121,7 +121,7 @@ def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, 
         facts = engine.image(tag)
         assert facts is not None
         rows = json.loads(facts.labels["io.modelstacks.mounts"])
-        assert rows == [{"path": "/data/face.mat", "licence": weight["licence"]}]
+        assert rows == [{"path": "/data/face.mat", "licence": weight.licence}]
         assert facts.labels["io.modelstacks.lock"] == f"sha256:{lock.digest}"
     finally:
         engine.remove(tag)

@@ -129,9 +129,9 @@ def test_several_faults_are_told_together_and_variables_by_name(place):
     with pytest.raises(InputErrors) as caught:
         place(own="jbos = 1\ntls = 'no'\n")
     assert len(caught.value.errors) == 2
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as one:
         place(MODELSTACKS_JOBS="many")
-    assert (caught.value.where, caught.value.exit_code) == ("MODELSTACKS_JOBS", 2)
+    assert (one.value.where, one.value.exit_code) == ("MODELSTACKS_JOBS", 2)
     with pytest.raises(InputError, match="--set jbos names no setting"):
         place(given=("jbos=1",))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,12 +43,13 @@ def test_a_contradiction_is_refused_before_the_engine_is_asked(asked, message) -
 
 
 def test_an_image_or_container_that_is_not_there_is_refused(engine) -> None:
-    for asked, message in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"image": "modelstacks-test-smoke:none"}, r"the engine has no image modelstacks-test-smoke:none.*docker load"),
         ({"image": "--help"}, r"the engine has no image --help"),
         ({"container": "modelstacks-test-none"}, r"the engine has no container modelstacks-test-none.*docker ps"),
         ({"container": "--help"}, r"the engine has no container --help"),
-    ):
+    ]
+    for asked, message in cases:
         with pytest.raises(InputError, match=message):
             list(runs(Asked(**asked, checks=["gpu"]), site.load(), lambda: engine))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.smoke import SmokeReport
+from tests.smoke.conftest import Variant
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 
@@ -118,7 +119,7 @@ def test_python_off_path_is_found(judge, variant) -> None:
 
 
 @pytest.fixture(scope="module")
-def libraries(variant, tmp_path_factory) -> str:
+def libraries(variant: Variant, tmp_path_factory) -> str:
     """An image with three small libraries, as the NVIDIA wheels put theirs: one needs one, and the driver's; one is
     opened on demand, and what it needs comes with a network card."""
     if not shutil.which("gcc"):

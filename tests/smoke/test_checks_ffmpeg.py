@@ -13,6 +13,7 @@ import pytest
 from uv import find_uv_bin
 
 from builder.smoke import SmokeReport
+from tests.smoke.conftest import Variant
 
 CHANGED = """#!/bin/sh
 case "$*" in
@@ -29,11 +30,11 @@ def failures(report: SmokeReport) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def real(variant, tmp_path_factory) -> str:
+def real(variant: Variant, tmp_path_factory) -> str:
     """An image with a real ffmpeg at /opt/ffmpeg, linked to on the PATH."""
     context: Path = tmp_path_factory.mktemp("ffmpeg")
-    install = [find_uv_bin(), "pip", "install", "--no-deps", "--only-binary", ":all:", "--target", context / "wheel"]
-    subprocess.run([*install, "imageio-ffmpeg==0.6.0"], check=True)
+    install = [find_uv_bin(), "pip", "install", "--no-deps", "--only-binary", ":all:"]
+    subprocess.run([*install, "--target", context / "wheel", "imageio-ffmpeg==0.6.0"], check=True)
     (binary,) = (context / "wheel").glob("imageio_ffmpeg/binaries/ffmpeg-linux-x86_64-*")
     shutil.move(binary, context / "ffmpeg")
     shutil.rmtree(context / "wheel")

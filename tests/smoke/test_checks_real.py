@@ -22,6 +22,7 @@ from builder.lock import Artifact, StackLock, read
 from builder.smoke import SmokeReport
 from builder.spec.load import load_stack, stack_folder
 from builder.spec.model import Stack
+from tests.smoke.conftest import Variant
 
 pytestmark = pytest.mark.heavy
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def lock() -> StackLock:
 
 
 @pytest.fixture(scope="module")
-def real(variant, tmp_path_factory) -> str:
+def real(variant: Variant, tmp_path_factory) -> str:
     """The image of gsplat with torchvision, lpips and tensorboard, and an AlexNet of chance under the weights' name."""
     tag = os.environ.get("MODELSTACKS_TEST_GSPLAT_IMAGE")
     if not tag:

@@ -23,6 +23,7 @@ from builder.lock import Artifact, StackLock, read
 from builder.smoke import SmokeReport
 from builder.spec.load import stack_folder
 from builder.spec.parts import Weight
+from tests.smoke.conftest import Variant
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 STANDINS = Path(__file__).parent / "standins"
@@ -83,7 +84,7 @@ def fat_binary(*entries: tuple[int, int]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def right(variant, tmp_path_factory) -> str:
+def right(variant: Variant, tmp_path_factory) -> str:
     """An image with the stand-ins, three libraries named as CUDA's, and code for 9.0 with PTX."""
     if not shutil.which("gcc"):
         pytest.skip("needs gcc, to make shared libraries")
@@ -112,7 +113,7 @@ def right(variant, tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def spoilt(variant, right, tmp_path) -> Callable[..., str]:
+def spoilt(variant: Variant, right, tmp_path) -> Callable[..., str]:
     """An image like `right`, with more lines at the end of the named files of its stand-ins."""
 
     def build(lines: dict[str, str], *more: str) -> str:

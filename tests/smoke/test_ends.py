@@ -14,6 +14,7 @@ import pytest
 
 from builder.smoke import session
 from builder.smoke.session import Place, ProbeError, Probes
+from tests.smoke.conftest import Variant
 
 SLOW = "RUN echo 'import time; time.sleep(600)' > /opt/venv/lib/python3.11/site-packages/cv2/__init__.py"
 RUN = """
@@ -38,7 +39,7 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture(scope="module")
-def slow(variant) -> str:
+def slow(variant: Variant) -> str:
     """An image whose cv2 takes ten minutes to import."""
     return variant(f"{SLOW}\nRUN rm -rf /opt/venv/lib/python3.11/site-packages/cv2/__pycache__")
 

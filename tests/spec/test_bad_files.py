@@ -80,8 +80,8 @@ def test_no_truncation_and_no_flipped_byte_raises_anything_but_an_input_error(tm
         data[dice.randrange(len(data))] = dice.randrange(256)
         damaged.append(bytes(data))
     refused = 0
-    for data in damaged:
-        stack.write_bytes(data)
+    for text in damaged:
+        stack.write_bytes(text)
         try:
             load_stack("bad", settings)
         except InputError as error:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_the_shipped_stacks_say_what_they_should() -> None:
 
 
 def test_a_site_says_which_weights_are_mounted(tmp_path: Path) -> None:
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"url": "https://example.org/net.pth"},
         {"url": "https://example.org/all.zip", "member": {"path": "a/net.pb"}},
         {"url": "https://example.org/face.onnx", "name": "f.onnx"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from builder.engine.client import Engine
 from tests.conftest import REPO, cli, document, uncached
 
 
-def made(name: str, *words: str) -> dict[str, object]:
-    return document(cli("--json", *words, "stack", name, "--gpu", "none", timeout=1800))["stacks"][0]
+def made(name: str, *words: str) -> dict[str, Any]:
+    stack: dict[str, Any] = document(cli("--json", *words, "stack", name, "--gpu", "none", timeout=1800))["stacks"][0]
+    return stack
 
 
 @pytest.mark.parametrize("name", ["onnx-cpu", "ort-cudnn9"])

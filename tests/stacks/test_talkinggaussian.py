@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from builder import settings as site
 from builder.check import check
 from builder.files import held
+from builder.lock.routes import routes
 from builder.lock.wheels import resolve
 from builder.net.session import Session
 from builder.spec.load import load_stack
@@ -417,7 +418,7 @@ def test_what_comes_from_the_default_index_resolves_for_the_stacks_python(name: 
     packages = tuple(one for one in stack.packages if re.split("[=<>]", one)[0] not in elsewhere)
     part = stack.model_copy(update={"packages": packages, "indexes": {}})
     with Session(settings) as session:
-        found = resolve(part, settings, session, ())
+        found = resolve(part, routes(part, session), settings, session, ()).found
     pins = {(canonicalize_name(name), version) for name, version in (one.split("==") for one in packages)}
     assert pins <= {(one.project, one.version) for one in found}
     assert {one.project for one in found if one.kind == "sdist"} == set(stack.from_source)

@@ -10,7 +10,7 @@ from builder.doctor.container import ContainerReport
 from builder.doctor.container.inside import Container
 from builder.errors import InputError
 from tests.conftest import cli, document
-from tests.doctor.container.conftest import SITE
+from tests.doctor.container.conftest import SITE, Site
 
 PATH = {"PYTHONPATH": SITE}
 
@@ -20,7 +20,7 @@ def rules(report: ContainerReport) -> list[str]:
 
 
 @pytest.fixture
-def old_opencv(site) -> Path:
+def old_opencv(site: Site) -> Path:
     """OpenCV as compiled for NumPy 1, with NumPy 2."""
     return site("opencv-python-headless==4.9.0.80", "numpy==2.2.6")
 

@@ -8,7 +8,7 @@ import pytest
 
 from builder.doctor.container import ContainerReport
 from builder.doctor.container.model import Finding
-from tests.doctor.container.conftest import SITE
+from tests.doctor.container.conftest import SITE, Site
 
 pytestmark = pytest.mark.heavy
 
@@ -19,7 +19,7 @@ NO_GPU = "no GPU visible in the container: start it with --gpus all or --device 
 
 
 @pytest.fixture(scope="module")
-def gpu_site(site) -> Path:
+def gpu_site(site: Site) -> Path:
     """onnxruntime-gpu for CUDA 12 and every library it needs."""
     names = ("cublas", "cuda-nvrtc", "cuda-runtime", "cudnn", "cufft", "curand", "nvjitlink")
     return site("onnxruntime-gpu==1.20.2", "numpy<2", *(f"nvidia-{name}-cu12" for name in names))

@@ -10,6 +10,7 @@ from builder.doctor.container import inside
 from builder.doctor.container.inside import Container, ProbeError
 from builder.doctor.container.model import System
 from builder.doctor.container.text import clean, markdown, place
+from tests.doctor.container.conftest import Start
 
 # Where it is and which version, as asked first; then what the test wants it to say.
 FAKE = """#!/bin/sh
@@ -18,7 +19,7 @@ case "$3" in *sys.executable*) printf '/usr/bin/python3\\n3.11\\n'; exit;; esac
 
 
 @pytest.fixture
-def fake(start, tmp_path):
+def fake(start: Start, tmp_path):
     """A container whose python3 is a shell script of the test's."""
 
     def make(says: str) -> str:

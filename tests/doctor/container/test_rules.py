@@ -256,8 +256,8 @@ def test_an_arch_list_against_a_gpu(arches: str, capability: str, runs: bool) ->
 
 
 def test_a_session_that_fails_though_all_is_found_is_an_error_of_its_own() -> None:
-    session = {"provider": "CUDAExecutionProvider", "version": "1.23.2", "error": "Fail: CUDNN_STATUS_EXECUTION_FAILED"}
-    session |= {"available": [], "providers": [], "right": False}
+    session: dict[str, Any] = {"provider": "CUDAExecutionProvider", "version": "1.23.2"}
+    session |= {"available": [], "providers": [], "right": False, "error": "Fail: CUDNN_STATUS_EXECUTION_FAILED"}
     found = first(evidence(gpu=H200, providers=[PROVIDER], session=session))
     assert (found.rule, found.why) == ("session", "Fail: CUDNN_STATUS_EXECUTION_FAILED")
 
