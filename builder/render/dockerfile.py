@@ -41,7 +41,7 @@ def source_file(source: Source, item: Artifact) -> str:
     """The name of a source's archive in its context; one with edits is an archive of its own."""
     if not source.edits:
         return item.filename
-    edits = sha256_text(json.dumps([edit.model_dump() for edit in source.edits]))
+    edits = sha256_text(json.dumps([edit.document() for edit in source.edits]))
     return f"{item.filename.removesuffix('.tar')}-edited-{edits[:12]}.tar"
 
 

@@ -100,7 +100,7 @@ def _recipe(
         "source": source.sha256,
         "root": root,
         "folder": folder,
-        "edits": [edit.model_dump() for edit in edits],
+        "edits": [edit.document() for edit in edits],
         "env": dict(extension.env) if extension else {},
         "flags": extension.flags.model_dump(mode="json") if extension else {},
         "gpus": list(stack.gpus),

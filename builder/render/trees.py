@@ -123,9 +123,11 @@ def _edited(name: str, data: bytes, edits: Sequence[Edit]) -> bytes:
     for edit in edits:
         old = edit.old.encode()
         count = data.count(old)
-        if count != 1:
+        if count != edit.times:
             shown = next(iter(edit.old.strip().splitlines()), repr(edit.old))[:80]
-            fix = "make `old` longer, so that it is one place" if count else "take the text from that commit's file"
-            raise InputError(f"the edit of {name} applies {count} times, not once", why=f"old: {shown}", fix=fix)
+            fix = f"make `old` longer, so that it is one place, or say `times: {count}` to change them all"
+            fix = fix if count > edit.times else "take the text from that commit's file"
+            times = "once" if edit.times == 1 else f"{edit.times} times"
+            raise InputError(f"the edit of {name} applies {count} times, not {times}", why=f"old: {shown}", fix=fix)
         data = data.replace(old, edit.new.encode())
     return data

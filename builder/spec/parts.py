@@ -117,11 +117,16 @@ class Index(Frozen):
 
 
 class Edit(Frozen):
-    """A change of one place in a source's file: `old` must be there exactly once."""
+    """A change of a text in a source's file, which must be there exactly as often as said."""
 
     file: FilePath = Field(description="below the source's folder")
     old: EditText
     new: str = Field(max_length=65536)
+    times: int = Field(default=1, ge=1, le=1000, description="how often `old` must be there; all of them are replaced")
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready, and of a single place as it was before `times` was known, so that keys made of it hold."""
+        return self.model_dump(exclude_defaults=True)
 
 
 class Source(Frozen):
@@ -130,7 +135,7 @@ class Source(Frozen):
     git: HttpsUrl
     commit: Commit
     into: TargetPath
-    edits: tuple[Edit, ...] = Field(default=(), description="declared changes of its files, each of one place")
+    edits: tuple[Edit, ...] = Field(default=(), description="declared changes of its files")
 
 
 class OwnFiles(Frozen):

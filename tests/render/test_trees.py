@@ -45,8 +45,8 @@ def content(path: Path) -> dict[str, str]:
     return found
 
 
-def edit(old: str, new: str, file: str = "setup.py") -> Edit:
-    return Edit(file=file, old=old, new=new)
+def edit(old: str, new: str, file: str = "setup.py", times: int = 1) -> Edit:
+    return Edit(file=file, old=old, new=new, times=times)
 
 
 def refusal(archive: Path, *edits: Edit, sdist: bool = False) -> InputError:
@@ -101,14 +101,26 @@ def test_the_bytes_do_not_depend_on_the_archives_dates(tmp_path: Path) -> None:
     ("old", "times", "fix"),
     [
         ("c++11", 0, "take the text from that commit's file"),
-        (" = ", 2, "make `old` longer, so that it is one place"),
-        ("\n", 2, "make `old` longer, so that it is one place"),
+        (" = ", 2, "make `old` longer, so that it is one place, or say `times: 2` to change them all"),
+        ("\n", 2, "make `old` longer, so that it is one place, or say `times: 2` to change them all"),
     ],
 )
 def test_an_edit_that_is_not_of_one_place_is_refused(old: str, times: int, fix: str, tmp_path: Path) -> None:
     error = refusal(packed(tmp_path / "a.tar", member("setup.py", SETUP)), edit(old, "x"))
     assert error.problem == f"the edit of setup.py applies {times} times, not once"
     assert error.fix == fix
+
+
+def test_an_edit_of_as_many_places_as_it_says_changes_them_all(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "a.tar", member("setup.py", SETUP))
+    write_tree(archive, tmp_path / "out.tar", (edit(" = ", "=", times=2),))
+    assert content(tmp_path / "out.tar") == {"setup.py": "flags=['-std=c++14']\nname='knn'\n"}
+
+
+def test_an_edit_of_fewer_places_than_it_says_is_refused(tmp_path: Path) -> None:
+    error = refusal(packed(tmp_path / "a.tar", member("setup.py", SETUP)), edit("knn", "nn", times=2))
+    assert error.problem == "the edit of setup.py applies 1 times, not 2 times"
+    assert error.fix == "take the text from that commit's file"
 
 
 def test_an_edit_of_what_an_earlier_edit_made_twice_is_refused(tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
  && mv /opt/venv /layer/opt/venv \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
-# diff-gaussian-rasterization: compiled under 925e226abfe8c98fff4dc8d7dfd398dfd22da89659d911b3717e7c8bfc5b40ac
-# simple-knn: compiled under c47c64b89f652e1d830b37a7ce0c413246ea95f85421ee3c9feac7c02936c5cd
-# gridencoder: compiled under dc65fa8d41ce000bc72501abca380a69e32cf878190bb0b160dd09fe26c2a1d9
+# diff-gaussian-rasterization: compiled under 0b069b4be961ca8d65b93341d272ed136eeff50e102e5c769b6449f21e74226a
+# simple-knn: compiled under 8776a13a35bc0980ac7b4ece7e92d28f80ff9ef7cc7bb53091818815b0373246
+# gridencoder: compiled under 173445e0236c44379a3bd11f02cd3f5326965265efeaa27d90acc0487ff56a67
 # mmcv-full: compiled under 80c6c7eb5f6df4b167bfaf6a92d689f2129151cb11f5a23a9342d06c049ab34d
 # pytorch3d: compiled under d1ef1fe8f3a12c57873249a6ee2cddee31f669530d2ccdd03e345050e9f00ef9
 # pyaudio: compiled under ab2da229d4bf6c2a6dd3402529a08d7a6e3ba13f3c561321f8eb9ebcccd7b398
@@ -105,7 +105,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace \
- && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-41460ef1d0e0.tar --directory /layer/workspace \
+ && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-e4328750fbbb.tar --directory /layer/workspace \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \
