@@ -234,7 +234,9 @@ def _uv(command: Sequence[str], stack: Stack, home: Path, settings: Settings) ->
     defaults = settings.mirrored(default_index(settings))
     for number, default in enumerate(defaults, 1):
         try:
-            _uv_once(command, home, uv_environment(default, named, home, settings), settings)
+            # uv leaves files in the temporary folder; there they go with it.
+            environment = {**uv_environment(default, named, home, settings), "TMPDIR": str(home)}
+            _uv_once(command, home, environment, settings)
             return
         except SurroundingsError:
             if number == len(defaults):
