@@ -51,7 +51,7 @@ class Nvcc(build_ext):
 
 setup(
     name="{name}",
-    version="1.0",
+    version="{version}",
     packages={packages},
     ext_modules=[
         Extension("{module}", [], depends=["module.cu"], libraries=["cudart_static", "rt", "dl", "pthread", "stdc++"])
@@ -76,10 +76,10 @@ def toolkit(settings: Settings, folder: Path) -> None:
                     path.chmod(0o755 if "/bin/" in name else 0o644)
 
 
-def package(name: str, module: str, packages: Sequence[str] = ()) -> dict[str, str]:
+def package(name: str, module: str, packages: Sequence[str] = (), version: str = "1.0") -> dict[str, str]:
     """The files of a source package with one CUDA module."""
     return {
-        "setup.py": _SETUP.format(name=name, module=module, packages=list(packages)),
+        "setup.py": _SETUP.format(name=name, module=module, packages=list(packages), version=version),
         "module.cu": _SOURCE.format(leaf=module.rpartition(".")[2]),
     }
 

@@ -1,12 +1,15 @@
-"""The stacks liveportrait, heygem and heygem-cu118: what check says, what resolves, what would go wrong otherwise."""
+"""The stacks of LivePortrait and HeyGem: what check says, what resolves, what would go wrong otherwise."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,8 @@ from builder.spec.load import load_stack
 from builder.spec.model import Stack
 from tests.conftest import REPO
 
-NAMES = ["liveportrait", "heygem", "heygem-cu118"]
+PEOPLE, ANIMALS = "liveportrait", "liveportrait-animals"
+NAMES = [PEOPLE, ANIMALS, "heygem", "heygem-cu118"]
 
 
 def findings(name: str, folder: Path | None = None) -> list[tuple[str, str]]:
@@ -33,7 +37,7 @@ def findings(name: str, folder: Path | None = None) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_check_is_green_or_has_the_reason(name: str) -> None:
-    allowed = [] if name == "liveportrait" else [("accepted", "base_end_of_life/distribution")]
+    allowed = [] if name in (PEOPLE, ANIMALS) else [("accepted", "base_end_of_life/distribution")]
     assert findings(name) == allowed
 
 
@@ -109,7 +113,7 @@ def test_what_comes_from_the_default_index_resolves(name: str) -> None:
     command += [word for one in stack.from_source for word in ("--no-binary", one)]
     done = subprocess.run([*command, "-"], input="\n".join(wanted), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"numpy=={'1.26.4' if name == 'liveportrait' else '1.21.6'}\n" in done.stdout
+    assert f"numpy=={'1.26.4' if name in (PEOPLE, ANIMALS) else '1.21.6'}\n" in done.stdout
     assert len(re.findall(r"^opencv-\S+==", done.stdout, re.M)) == 1
 
 
@@ -136,20 +140,71 @@ page.close()
         "GRADIO_ANALYTICS_ENABLED": "False",
         "NO_PROXY": "127.0.0.1,localhost",
     }
-    command = [tmp_path / "venv" / "bin" / "python", "-c", script]
+    command = [str(tmp_path / "venv" / "bin" / "python"), "-c", script]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert "200" in done.stdout.splitlines(), done.stderr
 
 
-def test_the_animals_of_the_page_are_a_stack_that_checks_green(tmp_path: Path) -> None:
-    page = (REPO / "docs" / "stacks" / "liveportrait.md").read_text()
-    family, stack = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S))
-    shutil.copytree(REPO / "stacks" / "liveportrait", tmp_path / "liveportrait-animals")
-    (tmp_path / "families").mkdir()
-    for path, original, keys in (
-        ("families/cu128-devel.yaml", "families/cu128.yaml", family),
-        ("liveportrait-animals/stack.yaml", "liveportrait/stack.yaml", stack),
-    ):
-        whole = {**yaml.safe_load((REPO / "stacks" / original).read_text()), **keys}
-        (tmp_path / path).write_text(yaml.safe_dump(whole))
-    assert findings("liveportrait-animals", tmp_path) == []
+def test_animals_is_the_stack_for_people_with_xposes_op_and_the_weights_of_its_own_mode() -> None:
+    people, animals = load(PEOPLE), load(ANIMALS)
+    assert set(animals.packages) - set(people.packages) == {"setuptools<82"}
+    assert set(people.packages) <= set(animals.packages)
+    for key in ("gpus", "system", "indexes", "libraries", "paths", "env", "entrypoint", "workdir", "sources"):
+        assert getattr(animals, key) == getattr(people, key), key
+    assert animals.files_digest == people.files_digest
+    assert set(animals.smoke) - set(people.smoke) == {"extensions", "xpose"}
+    assert {one.filename for one in animals.mounted} == {"2d106det.onnx", "det_10g.onnx", "xpose.pth"}
+    places = [f"{one.into.rpartition('pretrained_weights/')[2]}/{one.filename}" for one in animals.baked]
+    # src/config/inference_config.py: the animals' own four, and the stitching of the human mode
+    networks = ("appearance_feature_extractor", "motion_extractor", "spade_generator", "warping_module")
+    assert places == [
+        *(f"liveportrait_animals/base_models_v1.1/{one}.pth" for one in networks),
+        "liveportrait/retargeting_models/stitching_retargeting_module.pth",
+        "liveportrait/landmark.onnx",
+    ]
+    assert all(one.licence == "MIT" and one.sha256 for one in animals.baked)
+
+
+def test_the_compiler_of_xposes_op_is_the_one_of_audio2face_sdk() -> None:
+    (extension,) = load(ANIMALS).extensions
+    assert extension.commit == load(ANIMALS).sources[0].commit
+    assert extension.downloads == load("audio2face-sdk").extensions[0].downloads[:2]
+
+
+def uv(*words: str | Path) -> None:
+    subprocess.run([find_uv_bin(), "--quiet", *map(str, words)], check=True)
+
+
+def archive(path: Path, top: str, files: dict[str, str]) -> None:
+    with tarfile.open(path, "w:xz") as out:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size, entry.mode = len(text), 0o755
+            out.addfile(entry, io.BytesIO(text.encode()))
+
+
+def test_the_op_is_compiled_by_its_own_setup_with_the_toolkit_of_the_archives(tmp_path: Path) -> None:
+    """The backend really run, on a setup.py that tells what it was given and runs the compiler."""
+    (extension,) = load(ANIMALS).extensions
+    shutil.copytree(REPO / "stacks" / ANIMALS / "files" / str(extension.files), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "_deps/cuda").mkdir(parents=True)
+    script = "#!/bin/sh\ncat ${0%/bin/nvcc}/lib64/libcudart.so\n"
+    archive(tmp_path / "_deps/cuda/cuda_nvcc.tar.xz", "cuda_nvcc-12.8", {"bin/nvcc": script})
+    archive(tmp_path / "_deps/cuda/cuda_cudart.tar.xz", "cuda_cudart-12.8", {"lib/libcudart.so": "the runtime"})
+    setup = tmp_path / extension.edits[0].file
+    setup.parent.mkdir(parents=True)
+    setup.write_text(
+        "import os, subprocess, setuptools\n"
+        "told = subprocess.check_output([os.environ['CUDA_HOME'] + '/bin/nvcc'], text=True)\n"
+        "setuptools.setup(name='told', version='1', description=told, url=os.environ['CPATH'])\n"
+    )
+    python = tmp_path / "venv/bin/python"
+    uv("venv", "--python", sys.executable, tmp_path / "venv")
+    uv("pip", "install", "--python", python, "setuptools==81.0.0")
+    (headers,) = (tmp_path / "venv/lib").glob("python3*/site-packages")
+    (headers / "nvidia/cublas/include").mkdir(parents=True)
+    uv("build", "--wheel", "--no-build-isolation", "--python", python, "--out-dir", tmp_path / "out", tmp_path)
+    with zipfile.ZipFile(tmp_path / "out/told-1-py3-none-any.whl") as wheel:
+        told = wheel.read("told-1.dist-info/METADATA").decode()
+    assert "Summary: the runtime\n" in told
+    assert f"Home-page: {headers}/nvidia/cublas/include\n" in told
