@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 
-import MultiScaleDeformableAttention
 import numpy as np
-import torch
+import torch  # its libraries, which the next one is linked to
+
+import MultiScaleDeformableAttention  # isort: skip
 
 BATCH, HEADS, CHANNELS, QUERIES, POINTS, STEP = 1, 2, 2, 2, 2, 2
 LEVELS = ((6, 4), (3, 2))  # height, width
