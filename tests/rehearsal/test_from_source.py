@@ -1,14 +1,18 @@
-"""mmcv-full 1.7.1 where its index has no wheel: its real sdist, compiled beside the real torch 1.12.1.
+"""mmcv-full 1.7.1 where its index has no wheel: its real sdist, compiled for 8.6 beside a real torch.
 
-For the CPU alone: no toolkit of CUDA 11.3 is in any package of the default index or Debian, and a build without
-`cuda-home` leaves the CUDA part out. The base is Debian 12 with Python 3.8, torch the default index's.
+torch is 1.13.1 of the default index, for CUDA 11.7: its 1.12.1 is for CUDA 10.2, which has no code for 8.6. The
+compiler is that of CUDA 11.8, the base Debian 12 with Python 3.8.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,12 +23,15 @@ from builder.render import base_tag
 from builder.spec.model import Stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, python, remove_images
+from tests.conftest import REPO
 from tests.registry import registry
+from tests.rehearsal import cuda11
 from tests.rehearsal.bases import python_base
 
 pytestmark = pytest.mark.heavy
 
 IMAGE = "nvidia/cuda:11.3.1-cudnn8-devel-ubuntu20.04"
+CODE = REPO / "builder" / "smoke" / "probes" / "extension.py"
 EMPTY_PAGE = b"<!DOCTYPE html><html><body></body></html>"
 COMPUTE = """
 import json, torch, mmcv
@@ -47,7 +54,9 @@ def here(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     """A site whose registry has the base, and whose index of mmcv-full is empty."""
     root = tmp_path_factory.mktemp("from-source")
     with ground(root) as plain:
-        tags = [python_base("3.8", root / "base", plain.settings, engine, packages=["g++"])]
+        cuda11.toolkit(plain.settings, root / "base" / "context" / "cuda")
+        copied = "COPY cuda /usr/local/cuda"
+        tags = [python_base("3.8", root / "base", plain.settings, engine, packages=cuda11.COMPILERS, more=copied)]
         (root / "registry").mkdir()
         try:
             with registry(root / "registry") as address:
@@ -73,9 +82,13 @@ def locked(here: Ground, engine: Engine) -> Iterator[tuple[Stack, StackLock]]:
             "summary": "test",
             "base": {"image": IMAGE, "glibc": "2.36"},
             "python": "3.8",
-            "packages": ["torch==1.12.1", "torchvision==0.13.1", "numpy==1.23.5", "pillow==9.5.0"],
-            "toolchain": {"packages": ["torch", "numpy", "setuptools==69.5.1", "wheel", "ninja"]},
+            "packages": ["torch==1.13.1", "torchvision==0.14.1", "numpy==1.23.5", "pillow==9.5.0"],
+            "toolchain": {
+                "packages": ["torch", "numpy", "setuptools==69.5.1", "wheel", "ninja"],
+                "cuda-home": "/usr/local/cuda",
+            },
         },
+        gpus=["8.6"],
         # mmcv imports torch.utils.cpp_extension, and with it setuptools, and torchvision when it is used too.
         packages=["mmcv-full==1.7.1", "opencv-python==4.8.1.78", "python-speech-features==0.6", "setuptools==69.5.1"],
         system=["libgl1", "libglib2.0-0"],
@@ -101,16 +114,29 @@ def test_an_index_without_a_wheel_gives_the_sdist_of_the_default_index(locked: t
     assert other.project == "python-speech-features", "which the stack wants from source anyway"
 
 
-def test_it_compiles_and_gives_the_right_values(here: Ground, engine: Engine, locked: tuple[Stack, StackLock]) -> None:
+def gpus(wheel: Path, folder: Path) -> list[str]:
+    """What the fat binaries of the one shared object of a wheel are for."""
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".so")]
+        words = [sys.executable, str(CODE), "--code", archive.extract(name, folder)]
+    found: list[str] = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)["code"]
+    return found
+
+
+def test_it_compiles_and_gives_the_right_values(
+    here: Ground, engine: Engine, locked: tuple[Stack, StackLock], tmp_path: Path
+) -> None:
     stack, lock = locked
     lock = compile_all(stack, lock, here.folder("from-source"), here.settings, engine, Ui())
-    assert lock.built[0].filename == "mmcv_full-1.7.1-cp38-cp38-linux_x86_64.whl"
+    wheel = lock.built[0]
+    assert wheel.filename == "mmcv_full-1.7.1-cp38-cp38-linux_x86_64.whl"
+    assert gpus(here.settings.home / wheel.folder / wheel.filename, tmp_path) == ["sm_86"]
     image = build(stack, lock, here.settings, engine, Ui()).tag
     done = python(engine, image, COMPUTE)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["versions"] == ["1.12.1", "1.7.1"]
-    assert found["cuda"] == "not available"
+    assert found["versions"] == ["1.13.1", "1.7.1"]
+    assert found["cuda"] == "11.8"
     # greedy, best score first: box 2 overlaps box 1 by more than 0.3, the others do not (mmcv's own case)
     assert found["kept"] == [1, 0, 3]
     # the same square; half of it; two squares an eighth turn apart, 1/sqrt(2); apart

@@ -1,4 +1,4 @@
-"""Stands in for pytorch3d.renderer: one triangle, by the signs of three areas, on the CPU."""
+"""Stands in for pytorch3d.renderer: one triangle, by the signs of three areas, computed on the CPU."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ def RasterizationSettings(image_size, blur_radius, faces_per_pixel):
 
 class MeshRasterizer:
     def __init__(self, cameras, raster_settings):
-        self.size = raster_settings
+        self.device, self.size = cameras, raster_settings
 
     def __call__(self, mesh):
         place = 1 - (2 * np.arange(self.size) + 1) / self.size
@@ -27,4 +27,5 @@ class MeshRasterizer:
             sides.append((bx - ax) * (y - ay) - (by - ay) * (x - ax))
         inside = (np.stack(sides) > 0).all(axis=0)[None, ..., None]
         depth = np.where(inside, mesh.corners[0, 2], -1)
-        return SimpleNamespace(pix_to_face=torch.from_numpy(inside - 1), zbuf=torch.from_numpy(depth))
+        found = {"pix_to_face": inside - 1, "zbuf": depth}
+        return SimpleNamespace(**{name: torch.from_numpy(one).to(self.device) for name, one in found.items()})

@@ -4,4 +4,4 @@ from types import SimpleNamespace
 
 
 def Meshes(verts, faces):
-    return SimpleNamespace(corners=verts[0].numpy())
+    return SimpleNamespace(corners=verts[0].cpu().numpy())
