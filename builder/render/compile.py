@@ -28,7 +28,7 @@ _TOOLCHAIN = "toolchain"
 def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings) -> Rendered:
     """Write build/NAME/extensions/PROJECT/Dockerfile and its contexts.
 
-    Raises InputError where a locked file is not fetched or a declared edit does not apply exactly once.
+    Raises InputError where a locked file is not fetched or a declared edit does not apply as often as it says.
     """
     folder = settings.build / stack.name / "extensions" / recipe.project
     require_fetched(lock, settings)

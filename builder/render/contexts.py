@@ -25,7 +25,7 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
     """Write build/NAME/Dockerfile and its contexts.
 
     Raises InputError where a locked file is not fetched (before anything is written), a package is not
-    compiled yet, or a declared edit does not apply exactly once.
+    compiled yet, or a declared edit does not apply as often as it says.
     """
     folder = settings.build / stack.name
     require_fetched(lock, settings)

@@ -29,7 +29,7 @@ def write_tree(
     sdist: the archive holds one folder, NAME-VERSION, which is left out. beside: further files by their path, each in
     the place of the archive's own of that path. Raises InputError for an archive that
     cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), for
-    a file that an edit names and the archive lacks, and for an edit whose text is not there exactly once;
+    a file that an edit names and the archive lacks, and for an edit whose text is not there as often as it says;
     SurroundingsError for a full disk.
     """
     beside = beside or {}
@@ -125,8 +125,11 @@ def _edited(name: str, data: bytes, edits: Sequence[Edit]) -> bytes:
         count = data.count(old)
         if count != edit.times:
             shown = next(iter(edit.old.strip().splitlines()), repr(edit.old))[:80]
-            fix = f"make `old` longer, so that it is one place, or say `times: {count}` to change them all"
-            fix = fix if count > edit.times else "take the text from that commit's file"
+            fix = "take the text from that commit's file"
+            if count:
+                fix = f"say `times: {count}` to change {'it' if count == 1 else 'them all'}"
+            if count > edit.times == 1:
+                fix = f"make `old` longer, so that it is one place, or {fix}"
             times = "once" if edit.times == 1 else f"{edit.times} times"
             raise InputError(f"the edit of {name} applies {count} times, not {times}", why=f"old: {shown}", fix=fix)
         data = data.replace(old, edit.new.encode())

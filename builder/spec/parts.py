@@ -125,7 +125,7 @@ class Edit(Frozen):
     times: int = Field(default=1, ge=1, le=1000, description="how often `old` must be there; all of them are replaced")
 
     def document(self) -> dict[str, Any]:
-        """JSON-ready, and of a single place as it was before `times` was known, so that keys made of it hold."""
+        """JSON-ready, without what is as by default: keys made of it hold when a field is added."""
         return self.model_dump(exclude_defaults=True)
 
 

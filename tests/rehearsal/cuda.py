@@ -19,7 +19,7 @@ from builder.ui import Ui
 from tests.conftest import REPO
 
 STANDINS = Path(__file__).parent / "standins"
-# What CUDA 13 of the default index splits into wheels; it stands for the toolkit that the family's image has.
+# What CUDA 13 of the default index splits into wheels; it stands for NVIDIA's archives of CUDA 12.8.
 _TOOLKIT = ("nvidia-cuda-nvcc", "nvidia-nvvm", "nvidia-cuda-crt", "nvidia-cuda-runtime")
 _SOURCE = """#include <Python.h>
 __global__ void count(int *out) {{ out[threadIdx.x] = threadIdx.x; }}
@@ -62,7 +62,7 @@ setup(
 
 
 def toolkit(settings: Settings, folder: Path) -> None:
-    """Unpack the CUDA compiler of the default index, of the releases that gsplat's lock has, to be /usr/local/cuda."""
+    """Unpack the CUDA compiler of the default index, of the releases that gsplat's lock has as one folder."""
     wheels = [item for item in read(REPO / "stacks" / "gsplat").toolchain if item.project in _TOOLKIT]
     assert len(wheels) == len(_TOOLKIT)
     fetch(wheels, {}, settings, Ui())

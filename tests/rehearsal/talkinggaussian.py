@@ -81,6 +81,7 @@ def _files(stack: Mapping[str, Any]) -> dict[str, str]:
 
 def _real(address: str) -> dict[str, str]:
     """The files of a repository that lies on this machine."""
-    root = os.environ.get(SOURCES)
-    folder = Path(root or os.devnull) / address.removeprefix("https://")
+    if not (root := os.environ.get(SOURCES)):
+        return {}
+    folder = Path(root) / address.removeprefix("https://")
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}

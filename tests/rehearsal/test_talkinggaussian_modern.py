@@ -30,7 +30,7 @@ NAME = "talkinggaussian-modern"
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrors]:
     root = tmp_path_factory.mktemp(NAME)
     stack = yaml.safe_load((REPO / "stacks" / NAME / "stack.yaml").read_text())
-    pytorch3d = cuda.package("pytorch3d", "pytorch3d._C", ["pytorch3d"], "0.7.2")
+    pytorch3d = cuda.package("pytorch3d", "pytorch3d._C", ["pytorch3d"], "0.7.2")  # as its files say
     pytorch3d |= {f"pytorch3d/{path.name}": path.read_text() for path in (cuda.STANDINS / "pytorch3d").glob("*.py")}
     with mirrors(root / "site") as found:
         weights(found, stack)

@@ -120,7 +120,7 @@ def test_an_edit_of_as_many_places_as_it_says_changes_them_all(tmp_path: Path) -
 def test_an_edit_of_fewer_places_than_it_says_is_refused(tmp_path: Path) -> None:
     error = refusal(packed(tmp_path / "a.tar", member("setup.py", SETUP)), edit("knn", "nn", times=2))
     assert error.problem == "the edit of setup.py applies 1 times, not 2 times"
-    assert error.fix == "take the text from that commit's file"
+    assert error.fix == "say `times: 1` to change it"
 
 
 def test_an_edit_of_what_an_earlier_edit_made_twice_is_refused(tmp_path: Path) -> None:
