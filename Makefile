@@ -24,7 +24,7 @@ help: ## this list
 	@echo 'GPU=        auto, none or require, for stack and smoke'
 	@echo 'IMAGE=REF, CONTAINER=NAME, HOST=local  smoke: the target; CHECKS=NAME,NAME, PROBE_PYTHON=PATH, OUT=DIR'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
-	@echo 'PENDING=1   lock: leave what cannot be reached pending, for a later lock or fetch'
+	@echo 'PENDING=1   lock: leave what cannot be reached unresolved, for a later run'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
 	@echo 'FROZEN=1    fetch, build, stack: refuse hashes that are pending instead of recording them'
 	@echo 'OFFLINE=1   ask no network; WHEELS=DIR  the folder our own wheels then come from'

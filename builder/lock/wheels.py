@@ -234,9 +234,7 @@ def _uv(command: Sequence[str], stack: Stack, home: Path, settings: Settings) ->
     defaults = settings.mirrored(default_index(settings))
     for number, default in enumerate(defaults, 1):
         try:
-            # uv leaves files in the temporary folder; in this one they are removed.
-            environment = {**uv_environment(default, named, home, settings), "TMPDIR": str(home)}
-            _uv_once(command, home, environment, settings)
+            _uv_once(command, home, uv_environment(default, named, home, settings), settings)
             return
         except SurroundingsError:
             if number == len(defaults):

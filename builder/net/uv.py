@@ -19,11 +19,13 @@ def environment(default: str, named: Mapping[str, str], folder: Path, settings: 
     """The environment for one run of uv.
 
     default: address of the default index. named: addresses of other indexes by name. folder: a private
-    one of this run, where a client certificate and its key are joined (uv takes one file for all hosts).
+    one of this run, where a client certificate and its key are joined (uv takes one file for all hosts), and for what
+    uv leaves in its temporary folder.
     A bearer token is sent as the password of the user `__token__`, as uv speaks Basic only.
     """
     found = {key: value for key, value in os.environ.items() if not key.startswith("UV_") or key in _KEPT}
     found["UV_DEFAULT_INDEX"] = _signed(default, settings)  # not on the command line: it may hold a password
+    found["TMPDIR"] = str(folder)
     found["UV_PYTHON_DOWNLOADS"] = "never"  # a stack's Python need not be on the host, and uv would fetch it
     found["SSL_CERT_FILE"] = str(ca_bundle(settings))
     found.pop("SSL_CERT_DIR", None)  # uv would add to it what is not in the bundle

@@ -68,6 +68,11 @@ def beneath(folder: str, files: Mapping[str, str]) -> dict[str, str]:
     return {f"{folder}/{name}": text for name, text in files.items()}
 
 
+def tree(folder: Path) -> dict[str, str]:
+    """The files of a folder by their path in it; none where it is not there."""
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
 def talking() -> dict[str, str]:
     """The source tree of the TalkingGaussian arrangement: two packages with `_C`, one of them without __init__.py, and
     gridencoder, whose setup.py lies inside the package and gives a module beside it."""

@@ -62,7 +62,7 @@ setup(
 
 
 def toolkit(settings: Settings, folder: Path) -> None:
-    """Unpack the CUDA compiler of the default index, of the releases that gsplat's lock has as one folder."""
+    """Unpack the CUDA compiler of the default index, of the releases that gsplat's lock has, into one folder."""
     wheels = [item for item in read(REPO / "stacks" / "gsplat").toolchain if item.project in _TOOLKIT]
     assert len(wheels) == len(_TOOLKIT)
     fetch(wheels, {}, settings, Ui())

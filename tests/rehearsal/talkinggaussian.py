@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.build.kit import beneath
+from tests.build.kit import beneath, tree
 from tests.rehearsal import cuda
 from tests.rehearsal.site import Mirrors
 
@@ -43,13 +43,13 @@ def repositories(site: Mirrors, stack: Mapping[str, Any], pytorch3d: Mapping[str
     for path, address in _SUBMODULES.items():
         inside[path] = {name.removeprefix(f"{path}/"): main.pop(name) for name in [*main] if name.startswith(path)}
         inside[path] |= _real(address)
+    commits = {path: site.repository(address, inside[path]) for path, address in _SUBMODULES.items()}
     found = {}
     for one in stack["sources"]:
         listed = [f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n' for path, url in _SUBMODULES.items()]
         site.repository(one["git"], main | _real(one["git"]) | {".gitmodules": "".join(listed)})
         folder = site.git / one["git"].removeprefix("https://")
-        for path, address in _SUBMODULES.items():
-            commit = site.repository(address, inside[path])
+        for path, commit in commits.items():
             words = ["git", "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}"]
             subprocess.run(words, cwd=folder, check=True)
         found[one["commit"]] = site.amended(folder)
@@ -83,5 +83,4 @@ def _real(address: str) -> dict[str, str]:
     """The files of a repository that lies on this machine."""
     if not (root := os.environ.get(SOURCES)):
         return {}
-    folder = Path(root) / address.removeprefix("https://")
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return tree(Path(root) / address.removeprefix("https://"))

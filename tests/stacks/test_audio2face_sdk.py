@@ -41,7 +41,7 @@ from builder.smoke import SmokeReport, smoke
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, remove_images
+from tests.build.kit import Ground, ground, remove_images, tree
 from tests.conftest import FAMILY, REPO, cli, document
 
 SHIPPED = REPO / "stacks" / "audio2face-sdk"
@@ -206,10 +206,6 @@ def standin(name: str, wheels: Path) -> bytes:
     if name.startswith("zlib@1.3.1"):
         return zipped({"include/zlib.h": (STANDIN / "zlib/include/zlib.h").read_bytes(), "lib/libz.a": b"!<arch>\n"})
     return zipped({"include/standin.h": b"#pragma once\n"})
-
-
-def tree(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
 @dataclass(frozen=True)

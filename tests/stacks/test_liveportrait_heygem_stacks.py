@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from builder.settings import Settings
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
 from tests.conftest import REPO
+from tests.stacks.test_audio2face_sdk import in_one_folder
 
 PEOPLE, ANIMALS = "liveportrait", "liveportrait-animals"
 NAMES = [PEOPLE, ANIMALS, "heygem", "heygem-cu118"]
@@ -175,22 +174,14 @@ def uv(*words: str | Path) -> None:
     subprocess.run([find_uv_bin(), "--quiet", *map(str, words)], check=True)
 
 
-def archive(path: Path, top: str, files: dict[str, str]) -> None:
-    with tarfile.open(path, "w:xz") as out:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"{top}/{name}")
-            entry.size, entry.mode = len(text), 0o755
-            out.addfile(entry, io.BytesIO(text.encode()))
-
-
 def test_the_op_is_compiled_by_its_own_setup_with_the_toolkit_of_the_archives(tmp_path: Path) -> None:
     """The backend really run, on a setup.py that tells what it was given and runs the compiler."""
     (extension,) = load(ANIMALS).extensions
     shutil.copytree(REPO / "stacks" / ANIMALS / "files" / str(extension.files), tmp_path, dirs_exist_ok=True)
     (tmp_path / "_deps/cuda").mkdir(parents=True)
-    script = "#!/bin/sh\ncat ${0%/bin/nvcc}/lib64/libcudart.so\n"
-    archive(tmp_path / "_deps/cuda/cuda_nvcc.tar.xz", "cuda_nvcc-12.8", {"bin/nvcc": script})
-    archive(tmp_path / "_deps/cuda/cuda_cudart.tar.xz", "cuda_cudart-12.8", {"lib/libcudart.so": "the runtime"})
+    script = b"#!/bin/sh\ncat ${0%/bin/nvcc}/lib64/libcudart.so\n"
+    for name, files in {"cuda_nvcc": {"bin/nvcc": script}, "cuda_cudart": {"lib/libcudart.so": b"the runtime"}}.items():
+        (tmp_path / f"_deps/cuda/{name}.tar.xz").write_bytes(in_one_folder(f"{name}-12.8", files))
     setup = tmp_path / extension.edits[0].file
     setup.parent.mkdir(parents=True)
     setup.write_text(
