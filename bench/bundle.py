@@ -25,7 +25,7 @@ from builder.files import same_file, sha256_of
 from builder.lock import read
 from builder.lock.model import Artifact
 from builder.settings import Settings
-from builder.spec import stack_folder
+from builder.spec import load, stack_folder
 from builder.ui import Ui
 
 
@@ -62,7 +62,7 @@ def measure(stack: str, artifacts: tuple[Artifact, ...], settings: Settings, par
                 lambda: subprocess.run(["sha256sum", *files], check=True, stdout=subprocess.DEVNULL), folder
             ),
             "hashlib": seconds(lambda: hash_all(files), folder),
-            "export": seconds(lambda: export([stack], bundle, settings, Ui()), folder),
+            "export": seconds(lambda: export([load(stack, settings)], bundle, settings, Ui()), folder),
             "import": seconds(lambda: import_(bundle, there, Ui()), folder),
         }
     for verb in ("export", "import"):

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from builder.ui import Ui, human_bytes
 if TYPE_CHECKING:
     from builder.doctor import Part
     from builder.smoke import GpuMode
+    from builder.spec import Stacks
 
 
 @dataclass(frozen=True)
@@ -35,26 +37,19 @@ class Run:
     settings: Settings
     ui: Ui
 
-    def names(self, asked: tuple[str, ...], *, default: tuple[str, ...] = ()) -> list[str]:
-        """The stacks asked for: one or several, or `all`. Raises InputError for a name that is not there."""
-        from builder.spec import stack_folder, stack_names
+    @cached_property
+    def stacks(self) -> Stacks:
+        """The stacks there are; scanned when first asked for, once."""
+        from builder.spec import Stacks
 
-        given = [name for word in asked for name in word.replace(",", " ").split()] or list(default)
-        if given == ["all"]:
-            return sorted(stack_names(self.settings))
-        if not given:
-            known = ", ".join(sorted(stack_names(self.settings)))
-            raise InputError("no stack is named", fix=f"name one or several of: {known}; or all")
-        for name in given:
-            stack_folder(name, self.settings)
-        return list(dict.fromkeys(given))
+        return Stacks(self.settings)
 
 
 def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Stack names for shell completion."""
-    from builder.spec import stack_names
+    from builder.spec import Stacks
 
-    return [name for name in [*sorted(stack_names(load())), "all"] if name.startswith(incomplete)]
+    return [name for name in [*sorted(Stacks(load()).folders), "all"] if name.startswith(incomplete)]
 
 
 STACKS = click.argument("stacks", nargs=-1, metavar="[STACK…]", shell_complete=_complete)
@@ -115,7 +110,7 @@ def list_(run: Run) -> None:
     """The stacks there are, how far each one is, and whether it runs on the GPU here."""
     from builder.overview import overview
 
-    rows = overview(run.settings)
+    rows = overview(run.stacks.named((), "all"), run.settings)
     run.ui.table(
         "",
         ["stack", "family", "python", "cuda", "lock", "files", "fetched", "runs on this GPU", "what it is"],
@@ -136,32 +131,13 @@ def list_(run: Run) -> None:
 @click.pass_obj
 def check(run: Run, stacks: tuple[str, ...], host: bool) -> None:
     """Hold stacks and locks against known facts."""
-    from builder import service as service_verbs
-    from builder.check import check as find
     from builder.check.host import Here
-    from builder.lock import read, require_fresh, store
-    from builder.spec import load_service, load_stack, stack_folder
+    from builder.check.verb import examine
 
     here = Here.look(run.settings) if host else None
-    documents, wrong = {}, 0
-    for name in run.names(stacks, default=("all",)):
-        if service := load_service(name, run.settings):
-            findings = service_verbs.check(service, run.settings, host=host)
-            documents[name] = [finding.document() for finding in findings]
-            run.ui.table(name, ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
-            continue
-        stack, folder = load_stack(name, run.settings), stack_folder(name, run.settings)
-        lock = read(folder) if store.exists(folder) else None
-        if lock:
-            require_fresh(stack, lock, folder)
-        findings = find(stack, lock)
-        wrong += sum(finding.level == "error" for finding in findings)
-        documents[name] = [finding.document() for finding in findings]
-        run.ui.say(f"{name}: {'no findings' if not findings else f'{len(findings)} findings'}")
-        if findings:
-            run.ui.table("", ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
-        if here:
-            here.judge(stack, lock, run.ui)
+    found = {one.name: examine(one, here, run.ui) for one in run.stacks.named(stacks, "all")}
+    wrong = sum(finding.level == "error" for findings in found.values() for finding in findings)
+    documents = {name: [finding.document() for finding in findings] for name, findings in found.items()}
     run.ui.document({"stacks": documents, **(here.document() if here else {})})
     if wrong:
         raise InputError(f"{wrong} findings are errors", fix="do what the table says, then check again")
@@ -178,28 +154,13 @@ def check(run: Run, stacks: tuple[str, ...], host: bool) -> None:
 @click.pass_obj
 def lock(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> None:
     """Resolve and lock every file by hash."""
-    from builder import service as service_verbs
-    from builder.check import check as find
-    from builder.lock import resolve
-    from builder.spec import load_service, load_stack, stack_folder
-    from builder.stack import refuse_errors
+    from builder.check.verb import require_lockable
+    from builder.lock.verb import lock as write
 
     documents = []
-    for name in run.names(stacks):
-        if service := load_service(name, run.settings):
-            documents.append(service_verbs.lock(service, run.settings, run.ui, upgrade=upgrade, partly=pending))
-            continue
-        stack = load_stack(name, run.settings)
-        refuse_errors(find(stack, None), run.ui)
-        folder = stack_folder(name, run.settings)
-        done = resolve.lock(stack, folder, run.settings, run.ui, upgrade=upgrade, partly=pending)
-        if done.changes:
-            rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
-            run.ui.table(f"{name}: what changed", ["package", "before", "after"], rows)
-        if left := done.lock.unresolved:
-            rows = [[one.kind, one.filename or f"{one.name} {one.version}".strip(), one.sha256 or "-"] for one in left]
-            run.ui.table(f"{name}: unresolved", ["kind", "part", "publicly known sha256"], rows)
-        documents.append(done.document())
+    for one in run.stacks.named(stacks):
+        require_lockable(one, run.ui)
+        documents.append(write(one, run.settings, run.ui, upgrade=upgrade, partly=pending))
     run.ui.document({"locks": documents})
 
 
@@ -211,25 +172,12 @@ def lock(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> Non
 @click.pass_obj
 def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen: bool) -> None:
     """Bring every locked file here, verified; record hashes that are pending."""
-    from builder import service as service_verbs
-    from builder.fetch import fetch as bring
-    from builder.fetch.pending import settle
-    from builder.spec import load_service, stack_folder
-    from builder.stack import complete, locked
+    from builder.fetch.verb import bring
 
-    documents = {}
-    for name in run.names(stacks):
-        if service := load_service(name, run.settings):
-            done = service_verbs.fetch(service, run.settings, run.ui, verify=verify, offline=offline)
-            documents[name] = done.document()
-            run.ui.say(f"{name}: {len(done.fetched)} files fetched, {done.kept} were there")
-            continue
-        complete(name, run.settings, run.ui, fixed=frozen or offline)
-        _, found = locked(name, run.settings)
-        found = settle(found, stack_folder(name, run.settings), run.settings, run.ui, frozen=frozen or offline)
-        done = bring(found.artifacts(), found.indexes, run.settings, run.ui, verify=verify, offline=offline)
-        documents[name] = done.document()
-        run.ui.say(f"{name}: {len(done.fetched)} files fetched, {done.kept} were there")
+    documents = {
+        one.name: bring(one, run.settings, run.ui, verify=verify, offline=offline, frozen=frozen).document()
+        for one in run.stacks.named(stacks)
+    }
     run.ui.document({"stacks": documents})
 
 
@@ -238,21 +186,9 @@ def fetch(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, frozen
 @click.pass_obj
 def render(run: Run, stacks: tuple[str, ...]) -> None:
     """Write build/NAME/Dockerfile and its named contexts."""
-    from builder import service as service_verbs
-    from builder.render import render as write
-    from builder.spec import load_service
-    from builder.stack import locked
+    from builder.render.verb import write
 
-    documents = {}
-    for name in run.names(stacks):
-        if service := load_service(name, run.settings):
-            written = service_verbs.render(service, run.settings)
-            documents[name] = written.document()
-            run.ui.say(f"{name}: {written.compose}")
-            continue
-        rendered = write(*locked(name, run.settings), run.settings)
-        documents[name] = rendered.document()
-        run.ui.say(f"{name}: {rendered.dockerfile}")
+    documents = {one.name: write(one, run.settings, run.ui) for one in run.stacks.named(stacks)}
     run.ui.document({"stacks": documents})
 
 
@@ -266,27 +202,11 @@ def build(run: Run, stacks: tuple[str, ...], offline: bool, frozen: bool) -> Non
 
     What a stack compiles is compiled once; its wheel may also come from the site's mirror (setting `built`).
     """
-    from builder import service as service_verbs
-    from builder.build import build as make
-    from builder.build import compile_all
+    from builder.build.verb import have
     from builder.engine.client import Engine
-    from builder.spec import load_service, stack_folder
-    from builder.stack import locked
 
-    documents = []
-    engine = Engine.connect()
-    for name in run.names(stacks):
-        if service := load_service(name, run.settings):
-            built = service_verbs.build(service, run.settings, engine, run.ui)
-            documents.append(built.document())
-            run.ui.say(f"{name}: {'loaded' if built.built else 'unchanged'} {built.tag} {built.id}")
-            continue
-        found, lock = locked(name, run.settings)
-        folder = stack_folder(name, run.settings)
-        lock = compile_all(found, lock, folder, run.settings, engine, run.ui, frozen=frozen, offline=offline)
-        built = make(found, lock, run.settings, engine, run.ui)
-        documents.append(built.document())
-        run.ui.say(f"{name}: {'built' if built.built else 'unchanged'} {built.tag} {built.id}")
+    loaded, engine = run.stacks.named(stacks), Engine.connect()
+    documents = [have(one, run.settings, engine, run.ui, frozen=frozen, offline=offline).document() for one in loaded]
     run.ui.document({"images": documents})
 
 
@@ -315,23 +235,13 @@ def smoke(
 
     A target is held against the one stack that is named, or put to --checks alone.
     """
-    from builder import service as service_verbs
     from builder.engine.client import Engine
-    from builder.smoke import prove
-    from builder.smoke.asked import Asked, runs
-    from builder.spec import load_service
+    from builder.smoke.asked import Asked
+    from builder.smoke.verb import reports as prove
 
-    elsewhere = image or container or host or checks
-    names, reports = run.names(stacks) if stacks or not (image or container or host) else [], []
-    services = [] if elsewhere else [one for name in names if (one := load_service(name, run.settings))]
-    for service in services:
-        reports.append(service_verbs.smoke(service, run.settings, Engine.connect(), gpu=gpu))
-        reports[-1].table(run.ui)
-    names = [name for name in names if name not in {one.name for one in services}]
-    asked = Asked(stacks=names, image=image, container=container, host=host, checks=checks, python=python, out=out)
-    for target, subject, folder in runs(asked, run.settings, Engine.connect) if names or not services else ():
-        reports.append(prove(target, subject, folder, run.ui, gpu=gpu))
-        reports[-1].table(run.ui)
+    named = run.stacks.named(stacks) if stacks or not (image or container or host) else []
+    asked = Asked(stacks=named, image=image, container=container, host=host, checks=checks, python=python, out=out)
+    reports = list(prove(asked, run.settings, Engine.connect, run.ui, gpu=gpu))
     run.ui.document({"reports": [report.document() for report in reports]})
     red = [report for report in reports if not report.green]
     if red:
@@ -347,16 +257,12 @@ def smoke(
 @click.pass_obj
 def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen: bool) -> None:
     """Everything: lock where needed, fetch, build, smoke."""
-    from builder import service as service_verbs
-    from builder.spec import load_service
     from builder.stack import make
 
-    documents = []
-    for name in run.names(stacks, default=("onnx-cpu",)):
-        if service := load_service(name, run.settings):
-            documents.append(service_verbs.make(service, run.settings, run.ui, gpu=gpu, offline=offline).document())
-            continue
-        documents.append(make(name, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document())
+    documents = [
+        make(one, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document()
+        for one in run.stacks.named(stacks, "onnx-cpu")
+    ]
     run.ui.document({"stacks": documents})
 
 
@@ -366,16 +272,17 @@ def stack(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen
 def reproduce(run: Run, stacks: tuple[str, ...]) -> None:
     """Build twice from nothing and compare."""
     from builder.engine.client import Engine
+    from builder.lock.existing import locked
     from builder.reproduce import reproduce as twice
-    from builder.stack import locked
+    from builder.spec import built
 
     documents, differ = [], []
-    engine = Engine.connect()
-    for name in run.names(stacks):
-        report = twice(*locked(name, run.settings), run.settings, engine, run.ui)
+    loaded, engine = [built(one) for one in run.stacks.named(stacks)], Engine.connect()
+    for one in loaded:
+        report = twice(one, locked(one), run.settings, engine, run.ui)
         report.table(run.ui)
         documents.append(report.document())
-        differ += [] if report.identical else [name]
+        differ += [] if report.identical else [one.name]
     run.ui.document({"reports": documents})
     if differ:
         raise JobError(f"not reproducible: {', '.join(differ)}", fix="the table names the files that differ")
@@ -401,10 +308,10 @@ def export(
     from builder.bundle import export as write
     from builder.bundle import part_size
 
-    names = run.names(stacks)
-    path = out or Path("dist", f"{'+'.join(sorted(names))}.bundle.tar")
+    loaded = run.stacks.named(stacks)
+    path = out or Path("dist", f"{'+'.join(sorted(one.name for one in loaded))}.bundle.tar")
     size = part_size(split) if split else 0
-    done = write(names, path, run.settings, run.ui, split=size, base=base, python=python, offline=offline)
+    done = write(loaded, path, run.settings, run.ui, split=size, base=base, python=python, offline=offline)
     run.ui.say(f"{done.files[-1]}: {human_bytes(done.bytes)}, {done.members} files, id {done.id}")
     run.ui.document(done.document())
 
@@ -483,8 +390,7 @@ def doctor(
     from builder.doctor import doctor as examine
 
     parts = [part for part in PARTS if only in (None, part) and not (offline and part == "network")]
-    names = run.names(stacks, default=("all",))
-    found = examine(names, run.settings, run.ui, parts=parts, fix=fix, save_root=save_root)
+    found = examine(run.stacks.named(stacks, "all"), run.settings, run.ui, parts=parts, fix=fix, save_root=save_root)
     found.show(run.ui)
     run.ui.document(found.document())
     if found.bad:

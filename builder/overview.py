@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from builder.check.host import case_of
@@ -16,7 +16,7 @@ from builder.lock import service as service_locks
 from builder.lock.model import StackLock
 from builder.lock.service import ServiceLock
 from builder.settings import Settings
-from builder.spec import load_service, load_stack, stack_names
+from builder.spec import Loaded
 from builder.spec.service import Service
 
 
@@ -40,19 +40,18 @@ class Row:
         return asdict(self)
 
 
-def overview(settings: Settings) -> list[Row]:
-    """A row per stack, by name. Raises InputError where a stack file is wrong."""
+def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
+    """A row for each stack and service."""
     driver, wsl = nvidia.look(), is_wsl(kernel())
     rows = []
-    for name, folder in sorted(stack_names(settings).items()):
-        if service := load_service(name, settings):
-            rows.append(_service(service, folder, settings))
+    for stack in loaded:
+        if isinstance(stack, Service):
+            rows.append(_service(stack, settings))
             continue
-        stack = load_stack(name, settings)
         state, lock = "none", None
-        if store.exists(folder):
+        if store.exists(stack.folder):
             try:
-                lock = read(folder)
+                lock = read(stack.folder)
                 whole = "partial" if lock.unresolved else "fresh"
                 state = whole if lock.inputs == inputs_digest(stack) else "stale"
             except InputError:
@@ -60,7 +59,7 @@ def overview(settings: Settings) -> list[Row]:
         files = lock.artifacts() if lock else ()
         rows.append(
             Row(
-                name=name,
+                name=stack.name,
                 family=stack.family,
                 python=stack.python,
                 cuda=stack.cuda,
@@ -74,11 +73,11 @@ def overview(settings: Settings) -> list[Row]:
     return rows
 
 
-def _service(service: Service, folder: Path, settings: Settings) -> Row:
+def _service(service: Service, settings: Settings) -> Row:
     state, lock = "none", None
-    if store.exists(folder):
+    if store.exists(service.folder):
         try:
-            lock = service_locks.read(folder)
+            lock = service_locks.read(service.folder)
             state = "fresh" if lock.inputs == service_locks.inputs_digest(service) else "stale"
         except InputError:
             state = "damaged"

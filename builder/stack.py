@@ -9,16 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.build import Built, build, compile_all
-from builder.check import Finding, check
+from builder.build.service import build as load_image
+from builder.check import check, packaged_facts
+from builder.check.service import check as check_service
+from builder.check.verb import refuse_errors
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
-from builder.lock import StackLock, listed, read, require_fresh, require_whole, resolve, store
+from builder.lock import store
+from builder.lock.existing import fresh, locked
+from builder.lock.verb import complete
+from builder.lock.verb import lock as write_lock
+from builder.render.service import render as write_compose
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
-from builder.spec import load_stack, stack_folder
+from builder.smoke.service import smoke as smoke_service
+from builder.spec import Loaded
 from builder.spec.model import Stack
+from builder.spec.service import Service
 from builder.ui import Ui, human_bytes
 
 
@@ -63,69 +72,67 @@ def timed(seconds: dict[str, float], verb: str) -> Iterator[None]:
         seconds[verb] = time.monotonic() - started
 
 
-def locked(name: str, settings: Settings) -> tuple[Stack, StackLock]:
-    """A stack and its lock. Raises InputError where there is no lock, or it is stale or not whole."""
-    stack, folder = load_stack(name, settings), stack_folder(name, settings)
-    lock = read(folder)
-    require_fresh(stack, lock, folder)
-    require_whole(lock, folder)
-    return stack, lock
-
-
-def complete(name: str, settings: Settings, ui: Ui, *, fixed: bool) -> None:
-    """Resolve what is unresolved in a stack's lock, keeping the versions it has; nothing where it is whole or stale.
-
-    fixed: leave it as it is, for a run that is offline or frozen. Raises what `resolve.lock` raises.
-    """
-    stack, folder = load_stack(name, settings), stack_folder(name, settings)
-    if not fixed and store.exists(folder) and (left := read(folder).unresolved):
-        ui.say(f"{name}: the lock is not whole ({listed(left)}); resolving the rest")
-        resolve.lock(stack, folder, settings, ui)
-
-
-def refuse_errors(findings: list[Finding], ui: Ui) -> None:
-    """Show findings; raise InputError where one is an error."""
-    for finding in findings:
-        if finding.level == "warning":
-            ui.warn(f"{finding.problem}. Fix: {finding.fix}")
-        if finding.level == "accepted":
-            ui.say(f"accepted: {finding.problem} ({finding.accepted})")
-    if errors := [finding for finding in findings if finding.level == "error"]:
-        first = errors[0]
-        raise InputError(first.problem, why=first.cause, fix=first.fix)
-
-
-def make(name: str, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False, frozen: bool = False) -> Made:
-    """Bring a stack from its file to a smoke-tested image.
+def make(one: Loaded, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False, frozen: bool = False) -> Made:
+    """Bring a stack from its file to a smoke-tested image; of a service, pull its image and test it.
 
     offline: ask no network, neither to lock nor to fetch. frozen: refuse pending hashes.
     Raises InputError (stack, lock or findings), JobError (a download, the build or a smoke test
     failed) or SurroundingsError.
     """
+    if isinstance(one, Service):
+        made = _service(one, settings, ui, gpu=gpu, offline=offline)
+    else:
+        made = _stack(one, settings, ui, gpu=gpu, offline=offline, frozen=frozen)
+    made.conclude(ui)
+    return made
+
+
+def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool, frozen: bool) -> Made:
     seconds: dict[str, float] = {}
-    with timed(seconds, "check"):
-        stack = load_stack(name, settings)
-    folder = stack_folder(name, settings)
-    if not store.exists(folder):
+    if not store.exists(stack.folder):
         refuse_errors(check(stack, None), ui)
-        if offline:
-            raise InputError(f"{name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")
+        _require_network(stack, offline=offline)
         with timed(seconds, "lock"):
-            resolve.lock(stack, folder, settings, ui)
+            from builder.lock import resolve  # noqa: PLC0415 - slow to load, and most runs have a lock
+
+            resolve.lock(stack, stack.folder, settings, ui)
     with timed(seconds, "complete"):
-        complete(name, settings, ui, fixed=offline or frozen)
-    _, lock = locked(name, settings)
-    refuse_errors(check(stack, lock), ui)
-    lock = settle(lock, folder, settings, ui, frozen=frozen or offline)
+        complete(stack, settings, ui, fixed=offline or frozen)
+    lock = locked(stack)
+    with timed(seconds, "check"):
+        refuse_errors(check(stack, lock), ui)
+    lock = settle(lock, stack.folder, settings, ui, frozen=frozen or offline)
     engine = Engine.connect()
     with timed(seconds, "fetch"):
         fetched = fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline)
     with timed(seconds, "compile"):
-        lock = compile_all(stack, lock, folder, settings, engine, ui, frozen=frozen, offline=offline)
+        lock = compile_all(stack, lock, stack.folder, settings, engine, ui, frozen=frozen, offline=offline)
     with timed(seconds, "build"):
         built = build(stack, lock, settings, engine, ui)
     with timed(seconds, "smoke"):
         report = smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True)
-    made = Made(built, fetched, report, seconds)
-    made.conclude(ui)
-    return made
+    return Made(built, fetched, report, seconds)
+
+
+def _service(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool) -> Made:
+    seconds: dict[str, float] = {}
+    refuse_errors(check_service(service, fresh(service), packaged_facts()), ui)
+    if not store.exists(service.folder):
+        _require_network(service, offline=offline)
+        with timed(seconds, "lock"):
+            write_lock(service, settings, ui)
+    lock = locked(service)
+    engine = Engine.connect()
+    with timed(seconds, "fetch"):
+        fetched = fetch(lock.artifacts(), {}, settings, ui, offline=offline)
+    with timed(seconds, "build"):
+        write_compose(service, lock, settings)
+        built = load_image(service, lock, settings, engine, ui)
+    with timed(seconds, "smoke"):
+        report = smoke_service(service, lock, settings, engine, gpu=gpu)
+    return Made(built, fetched, report, seconds)
+
+
+def _require_network(one: Loaded, *, offline: bool) -> None:
+    if offline:
+        raise InputError(f"{one.name} has no lock; OFFLINE forbids making one", fix="bring it by `make import`")

@@ -16,13 +16,14 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builder.bundle.manifest import PROGRAM, Member, bad_name
 from builder.errors import InputError, JobError
 from builder.files import sha256_of
-from builder.lock import StackLock, read, require_fresh, require_whole, store
-from builder.lock.service import ServiceLock, locked
+from builder.lock import StackLock, store
+from builder.lock.existing import locked
+from builder.lock.service import ServiceLock
 from builder.render import recipes
 from builder.settings import Settings
-from builder.spec import load_service, load_stack, stack_folder
+from builder.spec import Loaded
 from builder.spec.files import FILES, own_files
-from builder.spec.load import FAMILIES, STACK_FILE, family_file
+from builder.spec.load import FAMILIES, STACK_FILE
 from builder.spec.service import Service
 
 # All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
@@ -80,20 +81,17 @@ def _hidden(part: str) -> bool:
     return part.startswith(".") or part == "__pycache__" or part.endswith(("~", ".pyc"))
 
 
-def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock | ServiceLock]:
+def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock | ServiceLock]:
     """A stack's files, its family's and all that its lock names; of a service its own and the blobs of its image.
 
     Raises InputError where there is no fresh lock.
     """
-    if service := load_service(name, settings):
-        return _service_items(service, settings)
-    stack, folder = load_stack(name, settings), stack_folder(name, settings)
-    lock = read(folder)
-    require_fresh(stack, lock, folder)
-    require_whole(lock, folder)
-    family = family_file(name, settings)
-    parts = (STACK_FILE, store.PYLOCK, store.STACK_LOCK)
-    items = [text_item(f"stacks/{FAMILIES}/{family.name}", family.read_bytes())]
+    if isinstance(one, Service):
+        return _service_items(one, settings)
+    stack, lock, name, folder = one, locked(one), one.name, one.folder
+    parts = (store.PYLOCK, store.STACK_LOCK)
+    items = [text_item(f"stacks/{FAMILIES}/{stack.family_file.name}", stack.family_source)]
+    items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.source))
     items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
     for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
         place = f"stacks/{name}/{FILES}/{part}"
@@ -113,11 +111,10 @@ def stack_items(name: str, settings: Settings) -> tuple[list[Item], StackLock | 
 
 
 def _service_items(service: Service, settings: Settings) -> tuple[list[Item], ServiceLock]:
-    folder = stack_folder(service.name, settings)
-    lock = locked(service, folder)
+    lock, folder = locked(service), f"stacks/{service.name}"
     items = [
-        text_item(f"stacks/{service.name}/{part}", (folder / part).read_bytes())
-        for part in (STACK_FILE, store.STACK_LOCK)
+        text_item(f"{folder}/{STACK_FILE}", service.source),
+        text_item(f"{folder}/{store.STACK_LOCK}", (service.folder / store.STACK_LOCK).read_bytes()),
     ]
     for item in lock.carried():
         member = Member(name=f"{item.folder}/{item.filename}", size=item.size, sha256=item.sha256)

@@ -19,7 +19,8 @@ from builder.bundle.parts import BUNDLE, LIST, Sink, source
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, sync_folder
 from builder.settings import Settings
-from builder.spec import load_service
+from builder.spec import Loaded
+from builder.spec.service import Service
 from builder.ui import Transfer, Ui, human_bytes
 
 
@@ -45,7 +46,7 @@ class Exported:
 
 
 def export(
-    stacks: Sequence[str],
+    stacks: Sequence[Loaded],
     out: Path,
     settings: Settings,
     ui: Ui,
@@ -69,7 +70,7 @@ def export(
         raise InputError("the bundle and its BASE are one file", where=str(out), fix="name another OUT=")
     earlier = _manifest_of(base) if base else None
     items = _items(stacks, settings, ui, python=python or running_python(), offline=offline)
-    manifest, items = _manifest(stacks, items, earlier)
+    manifest, items = _manifest([one.name for one in stacks], items, earlier)
     out.parent.mkdir(parents=True, exist_ok=True)
     stem = out.name.removesuffix(BUNDLE)
     aside = out.with_name(f".{out.name}.new")
@@ -101,14 +102,14 @@ def _manifest_of(bundle: Path) -> Manifest:
         stream.close()
 
 
-def _items(stacks: Sequence[str], settings: Settings, ui: Ui, *, python: str, offline: bool) -> dict[str, Item]:
-    found = [item for name in stacks for item in content.stack_items(name, settings)[0]]
-    for service in filter(None, (load_service(name, settings) for name in stacks)):
+def _items(stacks: Sequence[Loaded], settings: Settings, ui: Ui, *, python: str, offline: bool) -> dict[str, Item]:
+    found = [item for one in stacks for item in content.stack_items(one, settings)[0]]
+    for service in (one for one in stacks if isinstance(one, Service)):
         ui.warn(f"{service.name} is someone else's image, for sites that may have it: {service.licence}")
     for item in found:
         if item.path is not None and not item.path.is_file():
             verb = "build" if item.member.name.startswith("wheels/built/") else "fetch"
-            fix = f"run `make {verb} STACK={','.join(stacks)}`"
+            fix = f"run `make {verb} STACK={','.join(one.name for one in stacks)}`"
             raise JobError(f"{item.path.name} is in the lock but not fetched", where=str(item.path), fix=fix)
     found += content.program(settings)
     wheels = own_wheels(python, settings, ui, offline=offline)

@@ -17,6 +17,7 @@ from builder.doctor.report import Report, Section, refuse_existing, save_roots
 from builder.errors import InputError
 from builder.host import look
 from builder.settings import Settings
+from builder.spec import Loaded
 from builder.ui import Ui
 
 __all__ = ["PARTS", "Diagnosis", "Part", "Report", "doctor"]
@@ -26,7 +27,7 @@ PARTS: tuple[Part, ...] = ("host", "network")
 
 
 def doctor(
-    names: Iterable[str],
+    loaded: Iterable[Loaded],
     settings: Settings,
     ui: Ui,
     *,
@@ -38,7 +39,7 @@ def doctor(
 
     parts: the host part asks no network. fix: do first what is safe to do on this machine. save_root: a new file for
     the top-most certificate of each chain whose issuer is not trusted; saving changes nothing in what is trusted.
-    What is wrong is in the report, not raised. Raises InputError for a wrong stack, settings or save_root, and where
+    What is wrong is in the report, not raised. Raises InputError for wrong settings or save_root, and where
     fix or save_root is asked of a part that is left out.
     """
     if fix and "host" not in parts:
@@ -47,7 +48,7 @@ def doctor(
         raise InputError("--save-root needs the network part", fix="ask for the network part as well")
     if save_root:
         refuse_existing(save_root)
-    names = list(names)
+    loaded = list(loaded)
     sections: list[Section] = []
     fixed: list[Done] = []
     if "host" in parts:
@@ -56,10 +57,10 @@ def doctor(
             fixed = mend(found, settings, ui)
             found = look(settings) if fixed else found
         sections.append(Section("this machine", "", examine_host(found, settings)))
-        sections.append(Section("stacks on this machine", "stack", examine_stacks(names, found, settings)))
+        sections.append(Section("stacks on this machine", "stack", examine_stacks(loaded, found, settings)))
     saved = None
     if "network" in parts:
-        needed, nowhere = needs(names, settings)
+        needed, nowhere = needs(loaded, settings)
         diagnoses = [*nowhere, *examine_network(needed, settings, ui)]
         saved = save_roots(diagnoses, save_root) if save_root else None
         sections.append(Section("network", "host", diagnoses))

@@ -10,10 +10,11 @@ from builder.doctor import leftovers
 from builder.doctor.checks import driver, engine, machine, stacks
 from builder.doctor.checks import leftovers as left
 from builder.doctor.model import Diagnosis
-from builder.doctor.needs import locked
 from builder.host import Host
+from builder.lock.existing import readable
 from builder.settings import Settings
-from builder.spec import load_service, load_stack
+from builder.spec import Loaded
+from builder.spec.service import Service
 
 
 def examine(host: Host, settings: Settings) -> list[Diagnosis]:
@@ -26,13 +27,13 @@ def examine(host: Host, settings: Settings) -> list[Diagnosis]:
     ]
 
 
-def examine_stacks(names: Iterable[str], host: Host, settings: Settings) -> list[Diagnosis]:
-    """Each stack against the machine. Raises InputErrors for a stack file that is wrong."""
+def examine_stacks(loaded: Iterable[Loaded], host: Host, settings: Settings) -> list[Diagnosis]:
+    """Each stack against the machine."""
     found: list[Diagnosis] = []
-    for name in names:
-        if load_service(name, settings):
+    for stack in loaded:
+        if isinstance(stack, Service):
             continue  # `check --host` holds its profiles against the GPUs
-        stack, lock = load_stack(name, settings), locked(name, settings)
+        lock = readable(stack.folder)
         findings = against(case_of(stack, lock), host, absent(lock, settings))
         found += stacks.look(stack, findings, host)
     return found

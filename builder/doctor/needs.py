@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from builder.doctor.model import Diagnosis, Need
-from builder.errors import InputError, SurroundingsError
-from builder.lock import read, store
+from builder.errors import SurroundingsError
+from builder.lock.existing import readable
 from builder.lock.model import StackLock
 from builder.net.archive import archive
 from builder.net.huggingface import address
@@ -19,36 +19,28 @@ from builder.net.index import default_index, find_links, links, uv_default
 from builder.net.registry import split
 from builder.net.session import Session
 from builder.settings import Settings
-from builder.spec import load_service, load_stack, stack_folder
+from builder.spec import Loaded
 from builder.spec.model import Stack
+from builder.spec.service import Service
 
 _HUB = "registry-1.docker.io"  # where images named docker.io/… are served
 
 
-def needs(names: Iterable[str], settings: Settings) -> tuple[list[Need], list[Diagnosis]]:
+def needs(stacks: Iterable[Loaded], settings: Settings) -> tuple[list[Need], list[Diagnosis]]:
     """What the stacks need, without doubles, in the order of use; and what has no address at all.
 
-    A lock that is missing or damaged is done without. Raises InputErrors for a stack file that is wrong.
+    A lock that is missing or damaged is done without, as `check` speaks of it.
     """
     found: dict[str, Need | Diagnosis] = {}
-    for name in names:
-        if service := load_service(name, settings):
-            for need in registries(service.image, settings):
+    for stack in stacks:
+        if isinstance(stack, Service):
+            for need in registries(stack.image, settings):
                 found.setdefault(need.url, need)
             continue
-        for one in _of_stack(load_stack(name, settings), locked(name, settings), settings):
+        for one in _of_stack(stack, readable(stack.folder), settings):
             found.setdefault(one.url if isinstance(one, Need) else one.message, one)
     needed = [one for one in found.values() if isinstance(one, Need)]
     return needed, [one for one in found.values() if isinstance(one, Diagnosis)]
-
-
-def locked(name: str, settings: Settings) -> StackLock | None:
-    """A stack's lock; a missing or damaged one is done without, as `check` speaks of it."""
-    folder = stack_folder(name, settings)
-    try:
-        return read(folder) if store.exists(folder) else None
-    except InputError:
-        return None
 
 
 def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Iterator[Need | Diagnosis]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, JobError, Unreachable
+from builder.errors import JobError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, weights, wheels
+from builder.lock.existing import readable
 from builder.lock.inputs import digest, listed
 from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
@@ -56,7 +57,7 @@ def lock(
     resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
-        old = _readable(folder)
+        old = readable(folder)  # one that cannot be read is made anew
         if old and not upgrade and old.inputs == digest(stack) and not old.unresolved:
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
@@ -78,14 +79,6 @@ def lock(
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, ())
         return Locked(store.write(folder, fresh), True, changes)
-
-
-def _readable(folder: Path) -> StackLock | None:
-    """The lock that is there, or None where there is none or it cannot be read (it is then made anew)."""
-    try:
-        return store.read(folder) if store.exists(folder) else None
-    except InputError:
-        return None
 
 
 def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool) -> StackLock:

@@ -17,7 +17,6 @@ from builder.render.groups import Group, grouped
 from builder.render.recipe import Recipe
 from builder.render.trees import write_tree
 from builder.settings import Settings
-from builder.spec import stack_folder
 from builder.spec.files import own_files
 from builder.spec.model import Stack
 from builder.spec.parts import Flags
@@ -62,7 +61,7 @@ def _beside(stack: Stack, recipe: Recipe, settings: Settings) -> dict[str, Path]
         found[place] = path
     name = recipe.extension.files if recipe.extension else None
     if name:
-        for inside, path in own_files(stack_folder(stack.name, settings), [name]):
+        for inside, path in own_files(stack.folder, [name]):
             found[posixpath.relpath(inside, name)] = path
     return found
 

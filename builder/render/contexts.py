@@ -14,7 +14,6 @@ from builder.render.groups import grouped
 from builder.render.recipe import recipes
 from builder.render.trees import write_tree
 from builder.settings import Settings
-from builder.spec import stack_folder
 from builder.spec.files import FILES, mode, own_files
 from builder.spec.model import Stack
 
@@ -41,7 +40,7 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
         if lock.sources:
             contexts["sources"] = _sources(stack, lock, folder, settings)
         if stack.files:
-            contexts["files"] = _own_files(stack, folder, settings)
+            contexts["files"] = _own_files(stack, folder)
         if lock.weights:
             contexts["weights"] = linked(folder, "weights", lock.weights, settings)
         keep_only(folder, contexts)
@@ -60,10 +59,10 @@ def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) ->
     return context
 
 
-def _own_files(stack: Stack, folder: Path, settings: Settings) -> Path:
+def _own_files(stack: Stack, folder: Path) -> Path:
     """The context of the stack's own files, as they are now."""
     context = folder / "contexts" / FILES
-    found = dict(own_files(stack_folder(stack.name, settings), [one.folder for one in stack.files]))
+    found = dict(own_files(stack.folder, [one.folder for one in stack.files]))
     for there in sorted(context.rglob("*"), reverse=True):  # what is in a folder before the folder
         if there.is_dir():
             if not any(there.iterdir()):

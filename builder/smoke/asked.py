@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.errors import InputError
+from builder.lock.existing import locked
 from builder.smoke.subject import Subject, known_checks, of_checks, of_stack
 from builder.smoke.target import VENV, Container, Image, Local, Target
+from builder.spec import Loaded, built
 
 if TYPE_CHECKING:
     from builder.engine.client import Engine
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The words of one command line; "" and () for what was not given. checks: names, also several by comma in one."""
+    """What one command line asks for; "" and () for what was not given. checks: names, also several by comma in one."""
 
-    stacks: Sequence[str] = ()
+    stacks: Sequence[Loaded] = ()
     image: str = ""
     host: str = ""
     container: str = ""
@@ -46,19 +48,14 @@ def runs(asked: Asked, settings: Settings, connect: Callable[[], Engine]) -> Ite
     Raises InputError for a contradiction, before anything is run.
     """
     _refuse_contradictions(asked)
-    subjects = [_of_stack(name, asked, settings) for name in asked.stacks] or [of_checks(asked.check_names)]
+    stacks = [built(one) for one in asked.stacks]
+    subjects = [of_stack(one, locked(one), asked.check_names) for one in stacks] or [of_checks(asked.check_names)]
     engine = None if asked.host else connect()
     for subject in subjects:
         target = _target(asked, subject, engine)
         # what is not the whole proof of a stack's own image lies beside that proof
         name = "smoke" if subject.stack and not asked.elsewhere and not asked.checks else f"smoke-{target.kind}"
         yield target, subject, asked.out or settings.build / subject.stack / name
-
-
-def _of_stack(name: str, asked: Asked, settings: Settings) -> Subject:
-    from builder.stack import locked  # noqa: PLC0415 - all rooms, which checks alone do not need
-
-    return of_stack(*locked(name, settings), asked.check_names)
 
 
 def _target(asked: Asked, subject: Subject, engine: Engine | None) -> Target:
@@ -77,7 +74,7 @@ def _target(asked: Asked, subject: Subject, engine: Engine | None) -> Target:
 def _refuse_contradictions(asked: Asked) -> None:
     """Raise InputError for the first thing that cannot be meant."""
     given = [word for word in ("image", "host", "container") if getattr(asked, word)]
-    named = ", ".join(f"--{word}" for word in given)
+    named, stacks = ", ".join(f"--{word}" for word in given), ", ".join(one.name for one in asked.stacks)
     if len(given) > 1:
         raise InputError(f"{named} name several targets", fix="keep one of them; each run has exactly one target")
     if asked.host not in ("", "local"):
@@ -86,7 +83,7 @@ def _refuse_contradictions(asked: Asked) -> None:
         )
     if given and len(asked.stacks) > 1:
         raise InputError(
-            f"{named} is one target, and {', '.join(asked.stacks)} are several stacks",
+            f"{named} is one target, and {stacks} are several stacks",
             fix="name the one stack that the target is held against",
         )
     if not asked.stacks and not asked.check_names:
@@ -100,6 +97,4 @@ def _refuse_contradictions(asked: Asked) -> None:
             fix="leave --python out, or name a target: --image, --container or --host local",
         )
     if asked.out and len(asked.stacks) > 1:
-        raise InputError(
-            f"--out is one folder, and {', '.join(asked.stacks)} are several stacks", fix="leave --out out"
-        )
+        raise InputError(f"--out is one folder, and {stacks} are several stacks", fix="leave --out out")

@@ -1,4 +1,4 @@
-"""Stack and family files into Stack values. A stack is DIR/NAME/stack.yaml, a family DIR/families/NAME.yaml.
+"""Stack and family files into loaded values. A stack is DIR/NAME/stack.yaml, a family DIR/families/NAME.yaml.
 
 DIR is each of the settings' folders of stacks: first the shipped one, then the user's.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,8 +28,115 @@ from builder.spec.yamldoc import Document, shown
 
 STACK_FILE = "stack.yaml"
 FAMILIES = "families"
+Loaded = Stack | Service
 
 _Read = TypeVar("_Read", bound=BaseModel)
+
+
+class Stacks:
+    """The stacks of one run: each folder of stacks is scanned once, each file in it read once, as far as asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded: dict[str, Loaded] = {}
+        self._families: dict[Path, tuple[Family, bytes]] = {}
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """Each stack's name and the folder that holds its stack.yaml, in the order of the folders, then by name.
+
+        Raises InputError where a folder of stacks is missing, a name is malformed, or two folders hold one name.
+        """
+        return stack_names(self._settings)
+
+    @cached_property
+    def _family_files(self) -> dict[Path, dict[str, Path]]:
+        """The files of families in each folder of stacks, by name."""
+        return {
+            folder: {path.stem: path for path in sorted((folder / FAMILIES).glob("*.yaml"))}
+            for folder in dict.fromkeys(self._settings.stacks)
+        }
+
+    def folder(self, name: str) -> Path:
+        """The folder of a stack. Raises InputError, with close matches and all names, for a name that is none."""
+        if name not in self.folders:
+            raise InputError(f"there is no stack {name!r}", fix=_choose(name, sorted(self.folders), "stacks"))
+        return self.folders[name]
+
+    def load(self, name: str) -> Loaded:
+        """A stack, with its family's values merged in, or a service. Raises InputErrors, all of one file at once."""
+        if name not in self._loaded:
+            self._loaded[name] = self._read(name)
+        return self._loaded[name]
+
+    def named(self, words: Iterable[str], default: str = "") -> list[Loaded]:
+        """What these words ask for, each once: names, several by comma in one, or `all` alone.
+
+        default: what is meant where they hold no name. Raises InputError for a name that is not there before any file
+        is read, and where there is no name at all.
+        """
+        names = [name for word in words for name in word.replace(",", " ").split()] or [default]
+        if names == [""]:
+            fix = f"name one or several of: {', '.join(sorted(self.folders))}; or all"
+            raise InputError("no stack is named", fix=fix)
+        if names == ["all"]:
+            names = sorted(self.folders)
+        for name in names:
+            self.folder(name)
+        return [self.load(name) for name in dict.fromkeys(names)]
+
+    def _read(self, name: str) -> Loaded:
+        folder = self.folder(name)
+        document = yamldoc.read(folder / STACK_FILE)
+        place: dict[str, Any] = {"name": name, "folder": folder, "source": document.source}
+        if isinstance(document.value, dict) and document.value.get("kind") == KIND:
+            said = _validated(document, ServiceFile)
+            values = {key: getattr(said, key) for key in ServiceFile.model_fields}
+            return Service.model_construct(**values, **place, where=document.where(("kind",)))
+        stack = _validated(document, StackFile)
+        path = self._family_path(stack.family, folder.parent, document)
+        family, family_source = self._family(path)
+        _refuse_clashes(document, clashes(stack, family, stack.family))
+        overlays = {one.files: digest(folder, [one.files]) for one in stack.extensions if one.files}
+        stack = stack.model_copy(update={"weights": tuple(_placed(one, self._settings) for one in stack.weights)})
+        merged = merge(name, stack, family, digest(folder, [one.folder for one in stack.files]), overlays)
+        return merged.model_copy(update={**place, "family_file": path, "family_source": family_source})
+
+    def _family(self, path: Path) -> tuple[Family, bytes]:
+        if path not in self._families:
+            document = yamldoc.read(path)
+            family = _validated(document, Family)
+            _refuse_clashes(document, clashes(family))
+            self._families[path] = family, document.source
+        return self._families[path]
+
+    def _family_path(self, family: str, own: Path, document: Document) -> Path:
+        known: dict[str, Path] = {}
+        for folder in dict.fromkeys((own, *self._family_files)):
+            known = {**self._family_files[folder], **known}
+        if family not in known:
+            fix = _choose(family, sorted(known), "families")
+            raise InputError(f"there is no family {family!r}", where=document.where(("family",)), fix=fix)
+        return known[family]
+
+
+def load(name: str, settings: Settings) -> Loaded:
+    """One stack or service by its name, where no more than one is asked for. Raises as `Stacks.load` does."""
+    return Stacks(settings).load(name)
+
+
+def built(one: Loaded) -> Stack:
+    """What was loaded, as a stack that is built here. Raises InputError for a service."""
+    if isinstance(one, Service):
+        problem = f"{one.name} is a service: its image is pulled and carried, never built here"
+        fix = "check, lock, fetch, render, build, smoke, stack, export and list take services; leave it out of others"
+        raise InputError(problem, where=one.where, fix=fix)
+    return one
+
+
+def load_stack(name: str, settings: Settings) -> Stack:
+    """One stack by its name, and no service. Raises as `load` and `built` do."""
+    return built(load(name, settings))
 
 
 def stack_names(settings: Settings) -> dict[str, Path]:
@@ -59,23 +168,7 @@ def stack_names(settings: Settings) -> dict[str, Path]:
 
 def stack_folder(name: str, settings: Settings) -> Path:
     """The folder of a stack. Raises InputError, with close matches and all names, for a name that is none."""
-    names = stack_names(settings)
-    if name not in names:
-        raise InputError(f"there is no stack {name!r}", fix=_choose(name, sorted(names), "stacks"))
-    return names[name]
-
-
-def load_stack(name: str, settings: Settings) -> Stack:
-    """A stack by its name, with its family's values merged in. Raises InputErrors, all of one file at once."""
-    folder = stack_folder(name, settings)
-    document = yamldoc.read(folder / STACK_FILE)
-    _refuse_service(document, name)
-    stack = _validated(document, StackFile)
-    family = load_family(_family_path(stack.family, folder.parent, settings, document))
-    _refuse_clashes(document, clashes(stack, family, stack.family))
-    overlays = {one.files: digest(folder, [one.files]) for one in stack.extensions if one.files}
-    stack = stack.model_copy(update={"weights": tuple(_placed(one, settings) for one in stack.weights)})
-    return merge(name, stack, family, digest(folder, [one.folder for one in stack.files]), overlays)
+    return Stacks(settings).folder(name)
 
 
 def _placed(weight: Weight, settings: Settings) -> Weight:
@@ -83,41 +176,6 @@ def _placed(weight: Weight, settings: Settings) -> Weight:
     if not any(fnmatchcase(weight.filename, pattern) for pattern in settings.mount_weights):
         return weight
     return weight.model_copy(update={"bake": False})
-
-
-def load_service(name: str, settings: Settings) -> Service | None:
-    """A service by its name; None for a stack that is built. Raises InputErrors, all of one file at once."""
-    document = yamldoc.read(stack_folder(name, settings) / STACK_FILE)
-    if not _is_service(document):
-        return None
-    found = _validated(document, ServiceFile)
-    return Service.model_construct(name=name, **{key: getattr(found, key) for key in ServiceFile.model_fields})
-
-
-def _is_service(document: Document) -> bool:
-    return isinstance(document.value, dict) and document.value.get("kind") == KIND
-
-
-def _refuse_service(document: Document, name: str) -> None:
-    if _is_service(document):
-        problem = f"{name} is a service: its image is pulled and carried, never built here"
-        fix = "check, lock, fetch, render, build, smoke, stack, export and list take services; leave it out of others"
-        raise InputError(problem, where=document.where(("kind",)), fix=fix)
-
-
-def family_file(name: str, settings: Settings) -> Path:
-    """The file of the family that a stack extends. Raises InputErrors, all of the stack file at once."""
-    folder = stack_folder(name, settings)
-    document = yamldoc.read(folder / STACK_FILE)
-    return _family_path(_validated(document, StackFile).family, folder.parent, settings, document)
-
-
-def load_family(path: Path) -> Family:
-    """A family from its file. Raises InputErrors, all of the file at once."""
-    document = yamldoc.read(path)
-    family = _validated(document, Family)
-    _refuse_clashes(document, clashes(family))
-    return family
 
 
 def _validated(document: Document, model: type[_Read]) -> _Read:
@@ -139,17 +197,6 @@ def _refuse_clashes(document: Document, found: list[Clash]) -> None:
                 for clash in ordered
             ]
         )
-
-
-def _family_path(family: str, own: Path, settings: Settings, document: Document) -> Path:
-    known: dict[str, Path] = {}
-    for folder in dict.fromkeys((own, *settings.stacks)):
-        for path in sorted((folder / FAMILIES).glob("*.yaml")):
-            known.setdefault(path.stem, path)
-    if family not in known:
-        fix = _choose(family, sorted(known), "families")
-        raise InputError(f"there is no family {family!r}", where=document.where(("family",)), fix=fix)
-    return known[family]
 
 
 def _choose(name: str, names: list[str], what: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import Field
 
+from builder.spec.named import Named
 from builder.spec.parts import (
     Base,
     Extension,
@@ -88,13 +90,13 @@ class StackFile(_Shared):
     workdir: AbsolutePath | None = Field(default=None, description="the folder a container starts in")
 
 
-class Stack(StackFile):
+class Stack(StackFile, Named):
     """A stack with its family's values merged in, under its name.
 
     files_digest: what its own files are. overlays: the same of an extension's `files`, by that folder's name.
+    family_file, family_source: its family's file and the bytes of it, as read.
     """
 
-    name: Name
     base: Base
     python: PythonVersion
     interpreter: AbsolutePath
@@ -102,6 +104,8 @@ class Stack(StackFile):
     torch: PlainText | None
     files_digest: str = ""
     overlays: dict[str, str] = Field(default_factory=dict, exclude=True)
+    family_file: Path = Field(default=Path(), exclude=True, repr=False)
+    family_source: bytes = Field(default=b"", exclude=True, repr=False)
 
     @property
     def platform(self) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from builder.spec.named import Named
 from builder.spec.text import ENV_PATTERN, NAME_PATTERN, AbsolutePath, EnvName, ImageReference, Name, PlainText, refuse
 
 KIND = "service"
@@ -76,7 +77,5 @@ class ServiceFile(_Frozen):
         return self
 
 
-class Service(ServiceFile):
+class Service(ServiceFile, Named):
     """A service under its name."""
-
-    name: Name

@@ -31,10 +31,12 @@ class Spot:
 class Document:
     """A file's values: mappings as dict, sequences as tuple, scalars as YAML 1.1 reads them.
 
-    shown: the path as messages name it. spots: by keys and positions from the root, which is ().
+    shown: the path as messages name it. source: the bytes of the file. spots: by keys and positions from the root,
+    which is ().
     """
 
     shown: str
+    source: bytes
     value: object
     spots: dict[Keys, Spot]
 
@@ -55,17 +57,17 @@ def shown(path: Path) -> str:
 def read(path: Path) -> Document:
     """The one document of a YAML file. Raises InputError with file:line, reason and fix."""
     name = shown(path)
-    text = _text(path, name)
-    loader = yaml.SafeLoader(text)
+    data = _bytes(path, name)
+    loader = yaml.SafeLoader(_text(data, name))
     try:
-        return _Reading(name, loader).document()
+        return _Reading(name, loader).document(data)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(name, error) from None
     finally:
         loader.dispose()
 
 
-def _text(path: Path, name: str) -> str:
+def _bytes(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -75,6 +77,10 @@ def _text(path: Path, name: str) -> str:
         ) from None
     if len(data) > MAX_BYTES:
         raise InputError("the file is larger than 1 MiB", where=name, fix="a stack file is a page of text; cut it")
+    return data
+
+
+def _text(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,8 +140,8 @@ class _Reading:
         self._loader = loader
         self._spots: dict[Keys, Spot] = {}
 
-    def document(self) -> Document:
-        """The file's only document."""
+    def document(self, source: bytes) -> Document:
+        """The file's only document. source: its bytes."""
         self._take()  # the start of the stream
         if isinstance(self._peek(), yaml.StreamEndEvent):
             raise self._error(0, "the file is empty", "", "write at least the keys the schema requires")
@@ -146,7 +152,7 @@ class _Reading:
             raise self._error(
                 _line(after), "a second document starts here", "a file holds one", "delete the `---` line"
             )
-        return Document(shown=self._name, value=value, spots=self._spots)
+        return Document(shown=self._name, source=source, value=value, spots=self._spots)
 
     def _take(self) -> yaml.Event:
         event: yaml.Event = self._loader.get_event()  # type: ignore[no-untyped-call]

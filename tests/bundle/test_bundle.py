@@ -21,7 +21,7 @@ from builder.bundle import Exported, export, import_, part_size
 from builder.errors import InputError, JobError
 from builder.fetch import fetch
 from builder.lock import read
-from builder.spec import load_stack
+from builder.spec import load, load_stack
 from builder.ui import Ui
 from tests.bundle.conftest import Site, add_stack, site, wheel
 from tests.conftest import REPO, cli, document
@@ -29,7 +29,7 @@ from tests.conftest import REPO, cli, document
 
 def exported(made: Site, name: str = "x", *, stacks: tuple[str, ...] = ("mini",), **options: object) -> Exported:
     out = made.root / "dist" / f"{name}.bundle.tar"
-    return export(stacks, out, made.settings, Ui(), **options)  # type: ignore[arg-type]
+    return export([load(name, made.settings) for name in stacks], out, made.settings, Ui(), **options)  # type: ignore[arg-type]
 
 
 def visible(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from builder.bundle.archive import BLOCK, END, header, padding
 from builder.bundle.content import Item, distinct, stack_items, text_item
 from builder.bundle.manifest import Manifest
 from builder.errors import InputError
+from builder.spec import load
 from builder.ui import Ui
 from tests.bundle.conftest import Site
 
@@ -219,7 +220,7 @@ CASES: dict[str, tuple[Callable[[Bundle], object], str]] = {
 
 @pytest.fixture
 def whole(here: Site) -> Bundle:
-    items, _ = stack_items("mini", here.settings)
+    items, _ = stack_items(load("mini", here.settings), here.settings)
     return Bundle(distinct(items))
 
 

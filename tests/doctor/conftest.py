@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
+from builder import spec
 from builder.doctor import Report, doctor
 from builder.doctor.model import Diagnosis
 from builder.settings import load
@@ -188,7 +189,9 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: str) -> Callab
         write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"], extra=extra)
         monkeypatch.setenv("MODELSTACKS_INDEX", index)
         settings = load(stacks=(tmp_path / "stacks",), folder=tmp_path)
-        return doctor(names, settings, Ui(), parts=["network"], save_root=save_root)
+        return doctor(
+            [spec.load(name, settings) for name in names], settings, Ui(), parts=["network"], save_root=save_root
+        )
 
     return asked
 

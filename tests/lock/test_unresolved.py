@@ -15,11 +15,11 @@ from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock import base, read, require_whole, resolve, routes, wheels
 from builder.lock.known import known
 from builder.lock.model import LockedBase, StackLock, Unresolved
+from builder.lock.verb import complete
 from builder.net.session import Session
 from builder.settings import Settings
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
-from builder.stack import complete
 from builder.ui import Ui
 from tests.conftest import cli
 from tests.lock.conftest import FAMILY, Index, MakeStack, sdist, wheel
@@ -172,9 +172,9 @@ def test_it_becomes_whole_with_the_versions_it_has(filled: Index, make_stack: Ma
     name, data = wheel("mmcv-full", "1.7.1", ["addict"], tag="cp38-cp38-manylinux1_x86_64")
     filled.add((name, data), index="mmcv")
     reached = replace(settings, rewrites={"https://mmcv.invalid/index.html": (filled.url("mmcv"),)})
-    complete("one", reached, Ui(), fixed=True)
+    complete(stack, reached, Ui(), fixed=True)
     assert read(settings.stacks[0] / "one") == left, "a frozen or offline run leaves it"
-    complete("one", reached, Ui(), fixed=False)
+    complete(stack, reached, Ui(), fixed=False)
     whole = read(settings.stacks[0] / "one")
     assert whole.unresolved == ()
     locked = {item.project: item for item in whole.wheels}

@@ -27,9 +27,10 @@ from builder.lock.service import ServiceLock
 from builder.render import dockerfile, recipes
 from builder.render import service as service_render
 from builder.render.compile import recipe_dockerfile
-from builder.spec.load import load_service, load_stack, stack_folder, stack_names
+from builder.spec.load import load, load_stack, stack_folder, stack_names
 from builder.spec.model import Stack
 from builder.spec.parts import Base
+from builder.spec.service import Service
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = site.load(environ={})
@@ -133,7 +134,7 @@ def own(folder: Path, aside: Path) -> StackLock:
 def rendered(name: str, aside: Path) -> dict[str, str]:
     """The texts of a stack by the names of their golden files."""
     folder = stack_folder(name, SETTINGS)
-    if service := load_service(name, SETTINGS):
+    if isinstance(service := load(name, SETTINGS), Service):
         digest = f"sha256:{sha256_text(service.image)}"
         pulled = ServiceLock(stack=name, inputs="", reference=f"{untagged(service.image)}@{digest}", blobs=())
         lock = service_locks.read(folder) if store.exists(folder) else pulled

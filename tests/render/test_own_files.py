@@ -26,7 +26,7 @@ def test_nothing_of_an_earlier_state_is_left(tmp_path: Path) -> None:
         for name in names:
             (own / name).parent.mkdir(parents=True, exist_ok=True)
             (own / name).write_text("#!/bin/sh\n" if name == "run" else "text\n")
-        found = contexts._own_files(load_stack("mine", settings), tmp_path / "build", settings)
+        found = contexts._own_files(load_stack("mine", settings), tmp_path / "build")
         return {str(path.relative_to(found)): path.stat().st_mode & 0o777 for path in found.rglob("*")}
 
     assert context("run", "a/b/deep.txt").keys() == {"serve", "serve/run", "serve/a", "serve/a/b", "serve/a/b/deep.txt"}

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from builder.engine.client import Engine
+from builder.lock.existing import locked
 from builder.reproduce import reproduce
 from builder.reproduce.differences import differences
 from builder.settings import Settings, load
-from builder.stack import locked
+from builder.spec import load_stack
 from builder.ui import Ui
 from tests.conftest import REPO, cli, document
 from tests.private_engine import Store, private_engine
@@ -79,7 +80,8 @@ def test_a_build_that_depends_on_the_clock_is_told_and_its_file_named(
         stream.write("RUN date +%N > /etc/built-at\n")
     base = load(stacks=(tiny,))
     settings = _OtherTemplates(home=base.home, stacks=base.stacks, folder=tmp_path / "templates")
-    report = reproduce(*locked("tiny", settings), settings, engine, Ui())
+    stack = load_stack("tiny", settings)
+    report = reproduce(stack, locked(stack), settings, engine, Ui())
     assert not report.identical
     assert [item.path for item in report.files if item.what == "bytes"] == ["etc/built-at"]
     assert engine.image("modelstacks/tiny:reproduce-1") is None

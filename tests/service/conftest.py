@@ -21,7 +21,7 @@ from builder.files import held
 from builder.lock import apt
 from builder.settings import Settings
 from builder.settings import load as site
-from builder.spec import load_service
+from builder.spec import load
 from builder.spec.service import Service
 from builder.ui import Ui
 from tests.conftest import REPO
@@ -90,8 +90,8 @@ def settings(served: Served, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def service(settings: Settings) -> Service:
-    found = load_service(NAME, settings)
-    assert found
+    found = load(NAME, settings)
+    assert isinstance(found, Service)
     return found
 
 

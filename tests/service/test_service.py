@@ -16,21 +16,27 @@ from typing import Any
 import pytest
 import yaml
 
-from builder import service as verbs
+from builder.build.verb import have
 from builder.bundle import export, import_
 from builder.bundle.own import own_wheels, running_python
 from builder.check import packaged_facts
 from builder.check.service import check
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, SurroundingsError
+from builder.fetch.verb import bring
+from builder.lock import verb as lock_verb
+from builder.lock.existing import locked
 from builder.lock.service import inputs_digest, read
 from builder.net.session import Session
-from builder.render.service import compose, tag
+from builder.render.service import compose, render, tag
 from builder.settings import Settings
 from builder.settings import load as site
 from builder.smoke.report import SmokeReport
-from builder.spec import load_service, load_stack
+from builder.smoke.service import smoke
+from builder.spec import built, load
+from builder.spec.model import Stack
 from builder.spec.service import Service
+from builder.stack import make
 from builder.ui import Ui
 from tests.conftest import cli, document
 from tests.registry import registry
@@ -79,19 +85,19 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NGC_API_KEY", KEY)
-    verbs.lock(service, settings, Ui())
-    lock = verbs.locked(service, settings)
+    lock_verb.lock(service, settings, Ui())
+    lock = locked(service)
     assert lock.reference == f"nvcr.io/nim/nvidia/audio2face-3d@{up.digest}"
     assert [blob.project for blob in lock.blobs] == ["manifest", "config", "layer"]
     assert {blob.origin for blob in lock.blobs} == {"registry:nvcr.io/nim/nvidia/audio2face-3d"}
-    assert len(verbs.fetch(service, settings, Ui()).fetched) == 3
+    assert len(bring(service, settings, Ui()).fetched) == 3
     assert {path.name for path in (settings.assets / "bases" / "blobs").glob("[0-9a-f]*")} == {
         blob.sha256 for blob in lock.blobs
     }
-    built = verbs.build(service, settings, engine, Ui())
+    built = have(service, settings, engine, Ui())
     assert (built.tag, built.built) == (f"modelstacks/{NAME}:{up.digest.replace(':', '-')}", True)
-    assert verbs.build(service, settings, engine, Ui()).built is False
-    assert verbs.smoke(service, settings, engine, gpu="none").green
+    assert have(service, settings, engine, Ui()).built is False
+    assert smoke(service, locked(service), settings, engine, gpu="none").green
 
     folder = settings.home / "assets" / "own-wheels"
     folder.mkdir()
@@ -99,7 +105,7 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     for path in [*own, *own[0].parent.glob(".cp*.list")]:
         (folder / path.name).hardlink_to(path)
     bundle = tmp_path / "nim.bundle.tar"
-    export([NAME], bundle, settings, Ui(), offline=True)
+    export([service], bundle, settings, Ui(), offline=True)
     assert KEY not in here(settings)
     assert KEY.encode() not in bundle.read_bytes()
 
@@ -109,18 +115,19 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     engine.remove(built.tag)
     engine.remove(f"modelstacks/{NAME}:latest")
     import_(bundle, other, Ui())
-    found = load_service(NAME, other)
+    found = load(NAME, other)
+    assert isinstance(found, Service)
     assert found == service
-    assert verbs.fetch(found, other, Ui(), offline=True).kept == 3
-    again = verbs.build(found, other, engine, Ui())
+    assert bring(found, other, Ui(), offline=True).kept == 3
+    again = have(found, other, engine, Ui())
     assert (again.id, again.built) == (built.id, True)
 
 
 def test_the_registry_is_trusted_through_the_private_ca_alone(up: Served, settings: Settings, service: Service) -> None:
     with pytest.raises(SurroundingsError) as caught:
-        verbs.lock(service, trusting_nobody(settings), Ui())
+        lock_verb.lock(service, trusting_nobody(settings), Ui())
     assert "certificate" in str(caught.value).lower()
-    verbs.lock(service, settings, Ui())
+    lock_verb.lock(service, settings, Ui())
 
 
 def test_a_registry_that_cannot_be_reached_leaves_it_unlocked_where_that_is_asked_for(
@@ -129,8 +136,8 @@ def test_a_registry_that_cannot_be_reached_leaves_it_unlocked_where_that_is_aske
     monkeypatch.setattr(Session, "pause", lambda *_: None)
     far = replace(settings, images={service.image.rpartition(":")[0]: ("127.0.0.1:1/none",)})
     with pytest.raises(SurroundingsError):
-        verbs.lock(service, far, Ui())
-    said = verbs.lock(service, far, Ui(), partly=True)
+        lock_verb.lock(service, far, Ui())
+    said = lock_verb.lock(service, far, Ui(), partly=True)
     assert said == {"stack": NAME, "unresolved": [{"kind": "base", "name": service.image}]}
     assert f"warning: {NAME} is not locked" in capfd.readouterr().err
     assert not (settings.stacks[0] / NAME / "stack.lock").exists()
@@ -140,20 +147,20 @@ def test_a_fresh_lock_asks_nobody_and_a_tag_that_moved_is_taken_when_asked(
     served: Served, settings: Settings, service: Service, engine: Engine, tmp_path: Path
 ) -> None:
     with registry(served.folder, served.address, tls=str(served.pem)):
-        verbs.lock(service, settings, Ui())
-    first = verbs.locked(service, settings)
-    verbs.lock(service, settings, Ui())  # the registry is down
+        lock_verb.lock(service, settings, Ui())
+    first = locked(service)
+    lock_verb.lock(service, settings, Ui())  # the registry is down
     with pytest.raises(SurroundingsError):
-        verbs.lock(service, settings, Ui(), upgrade=True)
+        lock_verb.lock(service, settings, Ui(), upgrade=True)
     with registry(served.folder, served.address):
         pushed(engine, tmp_path, served.address, "another stand-in\n")
     try:
         with registry(served.folder, served.address, tls=str(served.pem)):
-            verbs.lock(service, settings, Ui())
-            assert verbs.locked(service, settings) == first
-            verbs.lock(service, settings, Ui(), upgrade=True)
-            assert verbs.locked(service, settings).image_digest != first.image_digest
-            assert verbs.fetch(service, settings, Ui()).fetched
+            lock_verb.lock(service, settings, Ui())
+            assert locked(service) == first
+            lock_verb.lock(service, settings, Ui(), upgrade=True)
+            assert locked(service).image_digest != first.image_digest
+            assert bring(service, settings, Ui()).fetched
     finally:
         with registry(served.folder, served.address):
             assert pushed(engine, tmp_path, served.address, "not the real Audio2Face-3D\n") == served.digest
@@ -162,33 +169,33 @@ def test_a_fresh_lock_asks_nobody_and_a_tag_that_moved_is_taken_when_asked(
 def test_a_digest_in_the_file_is_kept(up: Served, settings: Settings, service: Service) -> None:
     path = settings.stacks[0] / NAME / "stack.yaml"
     path.write_text(path.read_text().replace(":2.0.0", f":2.0.0@{up.digest}"))
-    found = load_service(NAME, settings)
-    assert found
-    verbs.lock(found, settings, Ui())
-    assert verbs.locked(found, settings).image_digest == up.digest
-    assert [one.rule for one in verbs.check(found, settings)] == ["service_terms"]
+    found = load(NAME, settings)
+    assert isinstance(found, Service)
+    lock_verb.lock(found, settings, Ui())
+    assert locked(found).image_digest == up.digest
+    assert [one.rule for one in check(found, locked(found), packaged_facts())] == ["service_terms"]
     with pytest.raises(InputError) as caught:
-        verbs.locked(service, settings)
+        locked(service)
     assert caught.value.problem == f"the lock of {NAME} is stale"
 
 
 def test_a_blob_that_is_not_there_is_named(up: Served, settings: Settings, service: Service, engine: Engine) -> None:
-    verbs.lock(service, settings, Ui())
+    lock_verb.lock(service, settings, Ui())
     with pytest.raises(JobError) as caught:
-        verbs.build(service, settings, engine, Ui())
+        have(service, settings, engine, Ui())
     assert caught.value.problem.startswith("manifest ")
     assert caught.value.fix == f"run `make fetch STACK={NAME}`"
     with pytest.raises(JobError) as caught:
-        verbs.smoke(service, settings, engine, gpu="none")
+        smoke(service, locked(service), settings, engine, gpu="none")
     assert caught.value.fix == f"run `make build STACK={NAME}`"
 
 
 def test_the_compose_file_starts_the_locked_image_with_its_gpu_and_without_a_secret(
     up: Served, settings: Settings, service: Service
 ) -> None:
-    verbs.lock(service, settings, Ui())
-    lock = verbs.locked(service, settings)
-    text = verbs.render(service, settings).compose.read_text()
+    lock_verb.lock(service, settings, Ui())
+    lock = locked(service)
+    text = render(service, locked(service), settings).compose.read_text()
     one = yaml.safe_load(text)["services"]["service"]
     assert one == {
         "image": tag(service, lock),
@@ -224,20 +231,22 @@ def test_the_compose_file_starts_the_locked_image_with_its_gpu_and_without_a_sec
 def test_smoke_says_what_it_proved_and_what_it_could_not(
     up: Served, settings: Settings, service: Service, engine: Engine, clean: None
 ) -> None:
-    verbs.make(service, settings, Ui(), gpu="none")
-    lock = verbs.locked(service, settings)
+    make(service, settings, Ui(), gpu="none")
+    lock = locked(service)
     running = "the running service says that it is ready"
     with answering(service, 200) as found:
-        report = by_name(verbs.smoke(found, settings, engine, gpu="require"))
+        report = by_name(smoke(found, locked(found), settings, engine, gpu="require"))
         assert report[running] == ("passed", "")
         assert report["the compose file says what the stack says"][0] == "passed"
     with answering(service, 503) as found:
-        assert by_name(verbs.smoke(found, settings, engine, gpu="auto"))[running][1].endswith("answers HTTP 503")
+        assert by_name(smoke(found, locked(found), settings, engine, gpu="auto"))[running][1].endswith(
+            "answers HTTP 503"
+        )
     silent = service.model_copy(update={"ports": {"http": 1, "grpc": 52000}})
-    outcome, reason = by_name(verbs.smoke(silent, settings, engine, gpu="auto"))[running]
+    outcome, reason = by_name(smoke(silent, locked(silent), settings, engine, gpu="auto"))[running]
     assert outcome == "skipped"
     assert "it needs a GPU and, for its first start, NGC_API_KEY: docker compose --file" in reason
-    required = verbs.smoke(silent, settings, engine, gpu="require")
+    required = smoke(silent, locked(silent), settings, engine, gpu="require")
     assert not required.green
     assert by_name(required)[running][0] == "failed"
     assert required.junit.read_text().count("<failure") == 1
@@ -246,17 +255,17 @@ def test_smoke_says_what_it_proved_and_what_it_could_not(
     (settings.home / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV NGC_API_KEY=oops\n")
     name = tag(service, lock)
     engine.run(["buildx", "build", "--quiet", "--load", "-t", name, str(settings.home)])
-    bad = by_name(verbs.smoke(silent, settings, engine, gpu="none"))
+    bad = by_name(smoke(silent, locked(silent), settings, engine, gpu="none"))
     assert bad["the image is the locked one"][0] == "failed"
     assert bad["no secret has a value in the image or the compose file"][1] == "the image has a value for NGC_API_KEY"
-    assert verbs.build(service, settings, engine, Ui()).built is True
+    assert have(service, settings, engine, Ui()).built is True
 
 
 @pytest.mark.usefixtures("composing", "clean")
 def test_compose_itself_accepts_the_file_and_takes_the_key_from_its_own_file_alone(
     up: Served, settings: Settings, service: Service, engine: Engine
 ) -> None:
-    made = verbs.make(service, settings, Ui(), gpu="none")
+    made = make(service, settings, Ui(), gpu="none")
     assert by_name(made.report)["docker compose accepts the file"] == ("passed", "")
     path = settings.build / NAME / "compose.yaml"
     words = engine.command("compose", "--file", str(path), "config", "--format", "json")
@@ -332,15 +341,17 @@ def test_a_wrong_file_is_refused_with_its_line(line: str, settings: Settings) ->
     document = {**yaml.safe_load(path.read_text()), **yaml.safe_load(line)}
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     with pytest.raises(InputError) as caught:
-        load_service(NAME, settings)
+        load(NAME, settings)
     assert BAD[line] in str(caught.value)
     assert "stack.yaml:" in caught.value.where
 
 
 def test_the_two_kinds_are_told_apart(settings: Settings) -> None:
-    assert load_service("onnx-cpu", site()) is None
+    assert isinstance(load("onnx-cpu", site()), Stack)
+    service = load(NAME, settings)
+    assert isinstance(service, Service)
     with pytest.raises(InputError) as caught:
-        load_stack(NAME, settings)
+        built(service)
     assert caught.value.where.endswith("stack.yaml:2")
 
 
@@ -358,7 +369,7 @@ def test_the_two_kinds_are_told_apart(settings: Settings) -> None:
 def test_a_damaged_or_hostile_lock_is_refused(
     old: str, new: str, up: Served, settings: Settings, service: Service
 ) -> None:
-    verbs.lock(service, settings, Ui())
+    lock_verb.lock(service, settings, Ui())
     path = settings.stacks[0] / NAME / "stack.lock"
     assert read(path.parent).inputs == inputs_digest(service)
     assert old in path.read_text()
@@ -367,4 +378,4 @@ def test_a_damaged_or_hostile_lock_is_refused(
         read(path.parent)
     assert (caught.value.problem, caught.value.fix) == ("it is damaged", f"run `make lock STACK={NAME}`")
     with pytest.raises(InputError):
-        verbs.render(service, settings)
+        render(service, locked(service), settings)

@@ -13,8 +13,14 @@ from builder.errors import InputError
 from builder.lock import Artifact
 from builder.smoke.asked import Asked, runs
 from builder.smoke.subject import of_stack
+from builder.spec import load
 from builder.spec.parts import Weight
 from tests.conftest import cli, document
+
+
+def asking(*, stacks=(), **words) -> Asked:
+    """What the command line makes of these words."""
+    return Asked(stacks=[load(name, site.load()) for name in stacks], **words)
 
 
 def never():
@@ -39,7 +45,7 @@ def never():
 )
 def test_a_contradiction_is_refused_before_the_engine_is_asked(asked, message) -> None:
     with pytest.raises(InputError, match=message):
-        list(runs(Asked(**asked), site.load(), never))
+        list(runs(asking(**asked), site.load(), never))
 
 
 def test_an_image_or_container_that_is_not_there_is_refused(engine) -> None:
@@ -51,21 +57,21 @@ def test_an_image_or_container_that_is_not_there_is_refused(engine) -> None:
     ]
     for asked, message in cases:
         with pytest.raises(InputError, match=message):
-            list(runs(Asked(**asked, checks=["gpu"]), site.load(), lambda: engine))
+            list(runs(asking(**asked, checks=["gpu"]), site.load(), lambda: engine))
 
 
 def test_each_report_has_a_folder_of_its_own(engine, image, tmp_path) -> None:
     settings = site.load()
 
     def folder(**asked) -> str:
-        ((_, subject, path),) = runs(Asked(**asked), settings, lambda: engine)
+        ((_, subject, path),) = runs(asking(**asked), settings, lambda: engine)
         assert subject.checks
         return str(path.relative_to(settings.build))
 
     assert folder(image=image, checks=["opencv"]) == "smoke-image"
     assert folder(image=image, stacks=["onnx-cpu"]) == "onnx-cpu/smoke-image"
     assert folder(host="local", checks=["opencv,gpu"]) == "smoke-local"
-    ((target, subject, path),) = runs(Asked(host="local", checks=["gpu,gpu", "opencv"], out=tmp_path), settings, never)
+    ((target, subject, path),) = runs(asking(host="local", checks=["gpu,gpu", "opencv"], out=tmp_path), settings, never)
     assert (path, subject.checks, subject.expected) == (tmp_path, ("gpu", "opencv"), None)
     assert Path(target.python).is_absolute()
 

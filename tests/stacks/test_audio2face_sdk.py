@@ -342,7 +342,7 @@ def test_library_headers_sound_and_programs_become_one_wheel(made: Made) -> None
 @pytest.mark.heavy
 def test_a_bundle_carries_what_lies_over_the_source(made: Made) -> None:
     """Else the other site's stack file asks for a folder that is not there."""
-    items, _ = stack_items("sdk", made.sdk.ground.settings)
+    items, _ = stack_items(load_stack("sdk", made.sdk.ground.settings), made.sdk.ground.settings)
     names = {item.member.name for item in items}
     over = ("pyproject.toml", "modelstacks_backend.py")
     assert {f"stacks/sdk/files/sdk_build/{name}" for name in over} <= names

@@ -1,0 +1,56 @@
+"""The verb check, for stacks and services; and what the verbs after it refuse to go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from builder.check import Finding, check, packaged_facts, service
+from builder.check.host import Here
+from builder.errors import InputError
+from builder.lock.existing import fresh
+from builder.spec import Loaded
+from builder.spec.model import Stack
+from builder.spec.service import Service
+from builder.ui import Ui
+
+
+def examine(one: Loaded, here: Here | None, ui: Ui) -> list[Finding]:
+    """What is to be said of a stack or service and its lock, shown as it is found; errors are not raised.
+
+    here: this machine, which notes what it finds of a stack for itself. Raises InputError for a stale or damaged lock.
+    """
+    if isinstance(one, Service):
+        gpus = [gpu.name for gpu in here.host.nvidia.gpus] if here else []
+        return _shown(one.name, service.check(one, fresh(one), packaged_facts(), gpus), ui)
+    lock = fresh(one)
+    findings = _shown(one.name, check(one, lock), ui)
+    if here:
+        here.judge(one, lock, ui)
+    return findings
+
+
+def _shown(name: str, findings: list[Finding], ui: Ui) -> list[Finding]:
+    ui.say(f"{name}: {'no findings' if not findings else f'{len(findings)} findings'}")
+    if findings:
+        ui.table("", ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
+    return findings
+
+
+def require_lockable(one: Loaded, ui: Ui) -> None:
+    """Before a stack is resolved: raise InputError for what is known to be wrong with it, whatever its lock says."""
+    if isinstance(one, Stack):
+        refuse_errors(check(one, None), ui)
+
+
+def refuse_errors(findings: Iterable[Finding], ui: Ui) -> None:
+    """Show findings; raise InputError where one is an error."""
+    errors = []
+    for finding in findings:
+        if finding.level == "warning":
+            ui.warn(f"{finding.problem}. Fix: {finding.fix}")
+        if finding.level == "accepted":
+            ui.say(f"accepted: {finding.problem} ({finding.accepted})")
+        if finding.level == "error":
+            errors.append(finding)
+    if errors:
+        raise InputError(errors[0].problem, why=errors[0].cause, fix=errors[0].fix)

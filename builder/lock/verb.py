@@ -1,0 +1,65 @@
+"""The verb lock, for stacks and services."""
+
+# resolve is slow to load, and a lock that is whole needs none of it
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.errors import Unreachable
+from builder.lock import service as services
+from builder.lock import store
+from builder.lock.inputs import listed
+from builder.settings import Settings
+from builder.spec import Loaded
+from builder.spec.model import Stack
+from builder.spec.service import Service
+from builder.ui import Ui
+
+
+def lock(one: Loaded, settings: Settings, ui: Ui, *, upgrade: bool = False, partly: bool = False) -> dict[str, Any]:
+    """Write the lock, and show what changed; gives what it says for --json.
+
+    upgrade: ask anew for what is locked. partly: leave what cannot be reached for a later run; of a service, whose
+    image is all there is, then nothing is written. Raises as `resolve.lock` and `service.lock` do.
+    """
+    if isinstance(one, Service):
+        return _service(one, settings, ui, upgrade=upgrade, partly=partly)
+    from builder.lock import resolve
+
+    done = resolve.lock(one, one.folder, settings, ui, upgrade=upgrade, partly=partly)
+    if done.changes:
+        rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
+        ui.table(f"{one.name}: what changed", ["package", "before", "after"], rows)
+    if left := done.lock.unresolved:
+        rows = [
+            [part.kind, part.filename or f"{part.name} {part.version}".strip(), part.sha256 or "-"] for part in left
+        ]
+        ui.table(f"{one.name}: unresolved", ["kind", "part", "publicly known sha256"], rows)
+    return done.document()
+
+
+def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, partly: bool) -> dict[str, Any]:
+    try:
+        done = services.lock(service, service.folder, settings, upgrade=upgrade)
+    except Unreachable as error:
+        if not partly:
+            raise
+        ui.warn(f"{service.name} is not locked: {error.problem}; a later lock does it")
+        return {"stack": service.name, "unresolved": [{"kind": "base", "name": service.image}]}
+    size = sum(blob.size for blob in done.blobs)
+    ui.say(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")
+    return {"stack": service.name, "reference": done.reference, "blobs": len(done.blobs), "bytes": size}
+
+
+def complete(stack: Stack, settings: Settings, ui: Ui, *, fixed: bool) -> None:
+    """Resolve what is unresolved in a stack's lock, keeping the versions it has; nothing where it is whole or stale.
+
+    fixed: leave it as it is, for a run that is offline or frozen. Raises what `resolve.lock` raises.
+    """
+    if not fixed and store.exists(stack.folder) and (left := store.read(stack.folder).unresolved):
+        from builder.lock import resolve
+
+        ui.say(f"{stack.name}: the lock is not whole ({listed(left)}); resolving the rest")
+        resolve.lock(stack, stack.folder, settings, ui)
