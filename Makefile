@@ -82,10 +82,11 @@ import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list 
 doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
 	@$(run) doctor $(call given,LOG,log) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only '$(ONLY)') $(if $(FIX),--fix) $(offline) $(names)
 
-lint: venv ## ruff and mypy --strict
+lint: venv ## ruff, mypy --strict and the rule of layers
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet . || { echo 'error: unformatted files; fix: .venv/bin/ruff format .' >&2; exit 1; }
 	@.venv/bin/mypy --no-error-summary
+	@said=$$(.venv/bin/lint-imports --no-cache --no-logo) || { echo "$$said" >&2; exit 1; }
 
 test: lint ## lint and the tests that take a minute or less each
 	@.venv/bin/pytest -q -m 'not heavy'
