@@ -16,7 +16,7 @@ import pytest
 import testinfra
 import testinfra.host
 
-from builder.smoke.session import PROBE_SECONDS, Expected, Probes, Session
+from builder.smoke.session import PROBE_SECONDS, UNKNOWN_UID, Expected, Probes, Session
 
 TEST_SECONDS = PROBE_SECONDS + 60
 _SESSION = pytest.StashKey[Session]()
@@ -72,9 +72,9 @@ def host(pytestconfig: pytest.Config) -> testinfra.host.Host:
 
 
 @pytest.fixture(scope="session")
-def nobody(pytestconfig: pytest.Config) -> testinfra.host.Host:
-    """A container as a testinfra host, as a user (65534) that the image's builder never was."""
-    return testinfra.get_host(f"docker://65534@{pytestconfig.stash[_SESSION].place.container}")
+def stranger(pytestconfig: pytest.Config) -> testinfra.host.Host:
+    """A container as a testinfra host, as a user that is not in its passwd."""
+    return testinfra.get_host(f"docker://{UNKNOWN_UID}@{pytestconfig.stash[_SESSION].place.container}")
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 from pydantic import TypeAdapter
 
 PROBE_SECONDS = 180  # the first CUDA call may read gigabytes of libraries from a cold disk
+UNKNOWN_UID = 4242  # a user without an entry in passwd, as `docker run --user` and Kubernetes give
 PROBE_BYTES = 8_000_000  # of each output: a probe's document has some kilobytes
 _PROBES = Path(__file__).resolve().parent / "probes"
 _LAST_SECONDS = 10  # for a probe to end after it has closed its outputs

@@ -26,7 +26,10 @@ _LIFETIME = 3600  # seconds after which a container that nobody removed ends by 
 _OLDEST = (3, 8)  # the Python that probes are written for
 _MEMORY = "/dev/shm"  # noqa: S108 - a container has it in memory, unless it was started without
 _NOT_ASKED = "GPU=none: no GPU was asked for"
-_CACHES = ("TMPDIR", "CUDA_CACHE_PATH", "TRITON_CACHE_DIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")
+_CACHES = (  # what the packages of a stack write to beside the temporary folder, each where its variable says
+    *("TMPDIR", "CUDA_CACHE_PATH", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"),
+    *("NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -407,6 +407,7 @@ def test_packages_of_another_build_are_found(judge, spoilt, claiming) -> None:
         f"RUN rm {SITE}/simple_knn/_C.py",
         f"RUN echo '__version__ = \"3.19.0\"' >> {proto}/__init__.py && rm -r {proto}/__pycache__",
         "RUN echo other/logits > /root/.tensorflow/models/deepspeech-0_1_0-b90017e8.pb",
+        "ENV USER=",
     )
     error, boxes, overlaps = r"^error \d.*, allowed \d", r"^nms keeps \[1, 2, 0, 3\]", r"^rotated overlaps \[1\.0, 1\.0"
     fork, symbol, off = (
@@ -421,6 +422,7 @@ def test_packages_of_another_build_are_found(judge, spoilt, claiming) -> None:
             **dict.fromkeys((f"torch_on_the_{one}_equals_numpy[conv]" for one in ("cpu", "gpu")), error),
             "torch_on_the_gpu_with_tf32_equals_numpy[conv]": error,
             "torch_and_numpy_exchange_arrays": r"\[5\.0, 4\.0",
+            "an_optimizer_takes_a_step_as_a_user_without_an_entry": r"getpwuid\(\): uid not found: 4242",
             "torch_has_its_locked_version": r"^imported 2\.10\.0\+cu128, locked \['2\.11\.0'\]",
             "torch_is_built_for_the_cuda_release_of_the_stack": r"for CUDA 12\.8, the stack has 13\.0",
             "torch_holds_code_for_the_gpus_of_the_stack": r"sm_75, sm_80, compute_120, which does not run on 9\.0",

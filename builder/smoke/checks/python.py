@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from builder.smoke.session import Expected, Probes
+from builder.smoke.session import UNKNOWN_UID, Expected, Probes
 
 built = pytest.mark.targets("image", "container")  # of a machine nobody promises how it was filled
 
@@ -48,11 +48,11 @@ def test_nothing_else_is_installed(stack: Expected, probe: Probes) -> None:
 
 
 @built
-def test_python_works_from_root_folder_as_another_user(nobody: Any, probe: Probes) -> None:
+def test_python_works_from_root_folder_as_another_user(stranger: Any, probe: Probes) -> None:
     code = "import importlib.metadata as m; print(len([d.metadata['Name'] for d in m.distributions()]))"
-    done = nobody.run("cd / && python -c %s", code)
-    assert done.rc == 0, f"as user 65534: {done.stderr.strip()[-500:]}"
-    assert int(done.stdout) == len(probe("python")["packages"]), "user 65534 sees other packages"
+    done = stranger.run("cd / && python -c %s", code)
+    assert done.rc == 0, f"as user {UNKNOWN_UID}: {done.stderr.strip()[-500:]}"
+    assert int(done.stdout) == len(probe("python")["packages"]), f"user {UNKNOWN_UID} sees other packages"
 
 
 @built

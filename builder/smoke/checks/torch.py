@@ -28,6 +28,11 @@ def test_torch_and_numpy_exchange_arrays(probe: Probes) -> None:
     assert probe("torch", "cpu")["through_numpy"] == [0, 1, 2, 3, 4, 5]
 
 
+def test_an_optimizer_takes_a_step_as_a_user_without_an_entry(probe: Probes) -> None:
+    figures = probe("optimizer")
+    assert figures["weight"] == [0.5], f"1 - 0.25 * 2 is {figures['weight']} as user {figures['user']}"
+
+
 def test_torch_has_its_locked_version(stack: Expected, probe: Probes) -> None:
     assert_locked(stack, probe("torch", "cpu")["version"], "torch")
 

@@ -19,7 +19,7 @@ import sys
 
 MAGIC = struct.pack("<IHH", 0xBA55ED50, 1, 16)  # fat binary header: magic, version, its own size
 PTX = 1  # kinds of an entry: 1 PTX, 2 cubin; GrigoryEvko/nvopen-tools@3b50e20e:fatbin/FORMAT_SPECIFICATION.md
-NOBODY = 65534
+STRANGER = 4242  # in no passwd, as `docker run --user` gives
 jit: list[str] = []
 
 
@@ -73,8 +73,8 @@ if sys.argv[1] == "--code":
     raise SystemExit
 os.environ.update(dict.fromkeys(("PATH", "HOME", "TORCH_EXTENSIONS_DIR", "CUDA_HOME"), "/nonexistent"))
 if os.getuid() == 0 and os.path.exists("/.dockerenv"):  # noqa: PTH110 (a machine's own root may import from its home)
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+    os.setgid(STRANGER)
+    os.setuid(STRANGER)
 sys.meta_path.insert(0, Guard())
 try:
     importlib.import_module("torch")

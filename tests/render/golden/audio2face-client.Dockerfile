@@ -42,6 +42,7 @@ COPY --link --from=wheels-layer /layer/ /
 COPY --link --from=files-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 WORKDIR /data
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "a2f_client"]
 LABEL org.opencontainers.image.title="audio2face-client" \

@@ -83,6 +83,7 @@ RUN start=$(date +%s) \
       -exec touch --no-dereference --date=@315532800 {} +
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.10/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.10/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.10/site-packages/tensorrt_libs:/opt/venv/lib/python3.10/site-packages/audio2face_sdk/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 ENV AUDIO2FACE_ENGINES="/engines"
 ENV AUDIO2FACE_MODELS="/models"

@@ -98,6 +98,7 @@ RUN start=$(date +%s) \
       -exec touch --no-dereference --date=@315532800 {} +
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/beta/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 ENV GREETING="two words"
 ENV MY_HOME="/workspace"

@@ -72,6 +72,7 @@ COPY --link --from=sources-layer /layer/ /
 COPY --link --from=extensions-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 LABEL org.opencontainers.image.title="one" \
       org.opencontainers.image.description="test" \
       org.opencontainers.image.version="2023.11.14" \

@@ -121,6 +121,7 @@ COPY --link --from=wheels-layer /layer/ /
 COPY --link --from=extensions-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 LABEL org.opencontainers.image.title="gsplat" \
       org.opencontainers.image.description="gsplat 1.5.3, Gaussian splatting compiled from its sdist" \
       org.opencontainers.image.version="2026.11.21" \

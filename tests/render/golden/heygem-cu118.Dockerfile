@@ -134,6 +134,7 @@ RUN start=$(date +%s) \
       -exec touch --no-dereference --date=@315532800 {} +
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.8/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.8/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.8/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.8/site-packages/nvidia/nccl/lib:/opt/venv/lib/python3.8/site-packages/nvidia/nvtx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 ENV GRADIO_ANALYTICS_ENABLED="False"
 ENV HF_HUB_OFFLINE="1"

@@ -155,6 +155,7 @@ RUN start=$(date +%s) \
       -exec touch --no-dereference --date=@315532800 {} +
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.10/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cufile/lib:/opt/venv/lib/python3.10/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.10/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.10/site-packages/cusparselt/lib:/opt/venv/lib/python3.10/site-packages/nvidia/nccl/lib:/opt/venv/lib/python3.10/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.10/site-packages/nvidia/nvtx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 ENV GRADIO_ANALYTICS_ENABLED="False"
 ENV GRADIO_SERVER_NAME="0.0.0.0"

@@ -41,6 +41,7 @@ COPY --link --from=wheels-large-layer /layer/ /
 COPY --link --from=wheels-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 LABEL org.opencontainers.image.title="onnx-cpu" \
       org.opencontainers.image.description="onnxruntime on the CPU with numpy, scipy and OpenCV" \
       org.opencontainers.image.version="2026.11.21" \

@@ -107,6 +107,7 @@ RUN start=$(date +%s) \
       -exec touch --no-dereference --date=@315532800 {} +
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib
 LABEL org.opencontainers.image.title="ort-cudnn9" \
       org.opencontainers.image.description="onnxruntime on the GPU with CUDA 12 and cuDNN 9, numpy, scipy and OpenCV" \

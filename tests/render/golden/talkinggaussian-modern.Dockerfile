@@ -148,6 +148,7 @@ COPY --link --from=files-layer /layer/ /
 COPY --link --from=extensions-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV HOME="/workspace"
 ENV TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1"
 ENV TORCH_HOME="/workspace/.cache/torch"

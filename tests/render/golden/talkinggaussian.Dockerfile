@@ -149,6 +149,7 @@ COPY --link --from=files-layer /layer/ /
 COPY --link --from=extensions-layer /layer/ /
 ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
 ENV HOME="/workspace"
 ENV PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION="python"
 ENV TORCH_HOME="/workspace/.cache/torch"

@@ -1,6 +1,7 @@
 """Stands in for torch: tensors are numpy arrays, and "cuda" is a word. Right, until a test adds a line to it."""
 
 import ctypes
+import getpass
 import os
 import types
 from pathlib import Path
@@ -72,6 +73,19 @@ def _conv2d(image, kernel, padding):
     padded = np.pad(image.array, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))
     return Tensor(np.einsum("nchwij,ocij->nohw", windows, kernel.array), image.device.type)
+
+
+class _SGD:
+    def __init__(self, parameters, lr):
+        getpass.getuser()  # as torch 2.11 does: torch/_dynamo/config.py
+        self.parameters, self.lr = parameters, lr
+
+    def step(self):
+        for one in self.parameters:
+            one.array = one.array - self.lr * one.grad.array
+
+
+optim = types.SimpleNamespace(SGD=_SGD)
 
 
 def _constant(tensor, value):
