@@ -49,6 +49,7 @@ def test_what_is_installed_beside_the_lock_is_named(judge, variant) -> None:
                 distribution("onnxruntime-gpu", "1.20.2"),
                 distribution("scipy", "1.0"),
                 f"RUN echo {{}} > {SITE}/sympy-1.14.0.dist-info/direct_url.json",
+                f"RUN echo {{}} > {SITE}/sympy-1.14.0.dist-info/uv_cache.json",
                 "RUN mkdir -p /root/.cache/pip",
                 f"RUN python -m compileall -q -f --invalidation-mode timestamp {SITE}/mpmath/libmp/backend.py",
             ]
@@ -63,6 +64,7 @@ def test_what_is_installed_beside_the_lock_is_named(judge, variant) -> None:
             "nothing_else_is_installed": r"not locked: onnxruntime-gpu==1\.20\.2, opencv-python==4\.9\.0\.80",
             "no_installer_cache_or_package_list_is_left": r"/root/\.cache/pip",
             "no_bytecode_depends_on_time": r"^1 \.pyc .*mpmath/libmp/__pycache__/backend",
+            "no_package_remembers_when_it_was_installed": r"sympy-1\.14\.0\.dist-info/uv_cache\.json$",
             "no_package_remembers_a_build_path": r"direct_url\.json of: sympy",
             "exactly_one_distribution_gives_cv2": r"opencv-python and opencv-python-headless",
             "onnxruntime_and_onnxruntime_gpu_are_not_both_installed": r"onnxruntime and onnxruntime-gpu",
@@ -209,3 +211,15 @@ def test_second_versions_and_forgotten_folders_of_cuda_libraries_are_found(judge
 def test_a_loader_test_with_nothing_to_look_at_fails(judge, image) -> None:
     found = failures(judge(image, smoke=("loader",)))
     assert "the stack has no library to look at" in found["every_library_folder_of_the_stack_holds_libraries"]
+
+
+def test_a_client_that_is_not_there_is_red(judge, image) -> None:
+    lost = r"ModuleNotFoundError: No module named 'a2f_client'"
+    assert_exactly(
+        judge(image, smoke=("a2f_client",)),
+        {
+            "grpc_is_the_locked_one": lost,
+            "health_check_tells_a_service_that_serves": lost,
+            "a_second_of_sound_gives_thirty_frames_of_52_weights": lost,
+        },
+    )

@@ -22,7 +22,7 @@ from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
 from builder.smoke import SmokeReport
 from builder.spec.load import stack_folder
-from builder.spec.parts import Weight
+from builder.spec.parts import Extension, Weight
 from tests.smoke.conftest import Variant
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
@@ -519,6 +519,23 @@ def test_packages_of_another_build_are_found(judge, spoilt, claiming) -> None:
     named = "lpips: the_weights_are_the_ones_their_name_tells"
     report = judge(image, smoke=CHECKS, gpu="require", on=claiming, **STACK)
     assert_exactly(report, {**flat, named: WRONG_WEIGHTS[named]})
+
+
+def test_extensions_and_a_gpu_that_do_not_fit_the_stack_are_found(judge, spoilt, claiming) -> None:
+    """One that compiles at import in place of using its module, which is no shared object, for other GPUs."""
+    keys = {"name": "gridencoder", "import": ("gridencoder.grid",), "compiled": ("_gridencoder",)}
+    own = Extension.model_validate(keys)
+    image = spoilt({"gridencoder/grid.py": WRONG_BUILD["gridencoder/grid.py"]})
+    report = judge(image, smoke=("extensions", "gpu"), on=claiming, gpu="require", gpus=("6.1",), extensions=(own,))
+    assert_exactly(
+        report,
+        {
+            "extensions: every_extension_imports_and_compiles_nothing": r"^compiled at import: _grid_encoder$",
+            "extensions: the_modules_loaded_are_the_compiled_ones": r"/opt/standin/code, not a shared object$",
+            "extensions: they_hold_code_for_the_gpus_of_the_stack": r"holds compute_90, sm_90, none of it for 6\.1",
+            "gpu: the_stack_covers_the_compute_capability": r"^compute capability 9\.0; the stack is built for 6\.1$",
+        },
+    )
 
 
 def test_without_weights_their_tests_are_skipped_unless_the_image_promises_them(judge, variant, right) -> None:

@@ -74,6 +74,7 @@ def test_a_gpu_that_was_promised_and_is_not_there_fails(judge, image, engine) ->
     assert len(failed) == len(report.results) == 6
     assert "libcuda.so.1: cannot open shared object file" in failed["test_the_driver_shows_a_gpu"]
     assert "CUDAExecutionProvider" in failed["test_onnxruntime_runs_on_cuda[Conv]"]
+    assert "CUDAExecutionProvider" in failed["test_onnxruntime_on_cuda_equals_numpy[MatMul]"]
 
 
 def test_an_engine_that_cannot_give_the_gpu_is_named(judge, image, engine, containers) -> None:

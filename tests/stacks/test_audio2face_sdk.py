@@ -422,6 +422,7 @@ def test_smoke_finds_what_is_wrong_with_an_image(made: Made, tmp_path: Path, nam
 def test_smoke_finds_code_that_is_missing_for_a_gpu(made: Made, tmp_path: Path) -> None:
     report = made.smoke(made.image, tmp_path, smoke=("audio2face_sdk",), gpus=("7.5", "8.0", "9.0+PTX"))
     (row,) = [row for row in report.results if row.outcome == "failed"]
+    assert {row.test} == {"test_the_library_holds_code_for_the_gpus_of_the_stack"}
     assert row.reason.endswith("holds compute_90, sm_80, sm_90, none of it for 7.5")
 
 
