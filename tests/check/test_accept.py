@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from builder.check import check
 from builder.cli import program
+from builder.commands._common import Given
 from builder.errors import InputError
 from builder.lock.inputs import digest
 from builder.settings import Settings
@@ -84,7 +85,7 @@ def test_json_carries_each_part_and_only_errors_fail(stack_of, tmp_path: Path) -
     stack_of({"gpus": ["9.0", "12.0"], "accept": {"torch_gpus/9.0": WHY}}, OLD)
 
     def run() -> tuple[object, list[dict[str, object]]]:
-        done = CliRunner().invoke(program, ["--json", "--stacks", str(tmp_path), "check", "mine"], obj=Ui(as_json=True))
+        done = CliRunner().invoke(program, ["--json", "--stacks", str(tmp_path), "check", "mine"], obj=Given(Ui()))
         return done.exception, json.loads(done.stdout)["stacks"]["mine"]
 
     error, (accepted, refused) = run()

@@ -12,24 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from builder.commands import verbs
 from tests.conftest import REPO, cli, document, uncached, write_stack
 
-VERBS = [
-    "build",
-    "check",
-    "completion",
-    "doctor",
-    "engine",
-    "export",
-    "fetch",
-    "import",
-    "list",
-    "lock",
-    "render",
-    "reproduce",
-    "smoke",
-    "stack",
-]
+VERBS = sorted(verbs())
 
 
 def test_help_lists_every_verb_and_each_has_its_own() -> None:

@@ -1,0 +1,24 @@
+"""The verb lock."""
+
+from __future__ import annotations
+
+import click
+
+from builder.commands._common import STACKS, Run, Verb
+
+
+@click.command(cls=Verb)
+@STACKS
+@click.option("--upgrade", is_flag=True, help="Resolve anew instead of keeping what is locked.")
+@click.option("--pending", is_flag=True, help="Leave what cannot be reached unresolved, for a later run.")
+@click.pass_obj
+def command(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> None:
+    """Resolve and lock every file by hash."""
+    from builder.check.verb import require_lockable
+    from builder.lock.verb import lock as write
+
+    documents = []
+    for one in run.stacks.named(stacks):
+        require_lockable(one, run.ui)
+        documents.append(write(one, run.settings, run.ui, upgrade=upgrade, partly=pending))
+    run.ui.document({"locks": documents})
