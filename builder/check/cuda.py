@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from builder.check.model import Case, Row
+from builder.check.model import Case
+from builder.check.rows import Distribution
 
 _NVCC = ("nvidia-cuda-nvcc", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc-cu11")
 
@@ -26,7 +27,7 @@ def _series(requirement: Requirement | None) -> Version | None:
     return Version(clauses[0].removesuffix(".*")) if clauses and clauses[0].count(".") >= 2 else None
 
 
-def distribution_of(case: Case) -> Row | None:
+def distribution_of(case: Case) -> Distribution | None:
     """The row of distributions that the base is made of, None where that cannot be told."""
     base = case.stack.base
     for row in case.facts["distributions"]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from builder.check import packaged_facts
 from builder.check.host_gpu import gpu
-from builder.check.model import Case, Facts, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import Facts, HostNeed
 from builder.host import EngineLack, Host, look
 from builder.lock.model import StackLock
 from builder.settings import Settings
@@ -169,5 +170,5 @@ def memory(stack: Stack, lock: StackLock | None, host: Host, facts: Facts) -> It
         )
 
 
-def _need(what: str, facts: Facts) -> Row:
+def _need(what: str, facts: Facts) -> HostNeed:
     return next(row for row in facts["host_needs"] if row["what"] == what)

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import InvalidVersion, Version
 
-from builder.check.model import Case, Facts, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import CudaDriver, CudaDriverFamily, Facts, ForwardCompatibility, NamedGpu, Sourced
 from builder.check.torch import code_of, covers, torch_of
 from builder.host.model import Gpu, Nvidia
 
 DRIVER, GPU, NO_GPU, REQUIRE = "host_driver", "host_gpu", "host_no_gpu", "host_require_cuda"
-_BINARIES: Row = {"source": "docs.nvidia.com/cuda/cuda-c-programming-guide, Binary Compatibility, PTX Compatibility"}
+_BINARIES: Sourced = {
+    "source": "docs.nvidia.com/cuda/cuda-c-programming-guide, Binary Compatibility, PTX Compatibility"
+}
 
 
 def runs(case: Case, nvidia: Nvidia, *, wsl: bool) -> str:
@@ -130,7 +133,7 @@ def newest_cuda(nvidia: Nvidia, facts: Facts, *, wsl: bool) -> Version | None:
     return max(known, said) if said and len(older) == len(rows) else known
 
 
-def _minor(wanted: Version, knows: Version, family: Row | None, nvidia: Nvidia, *, wsl: bool) -> bool:
+def _minor(wanted: Version, knows: Version, family: CudaDriverFamily | None, nvidia: Nvidia, *, wsl: bool) -> bool:
     """Whether a driver made for an earlier minor version of CUDA runs programs of this one."""
     driver = _version(nvidia.driver)
     if wsl or driver is None or family is None:
@@ -138,19 +141,19 @@ def _minor(wanted: Version, knows: Version, family: Row | None, nvidia: Nvidia, 
     return driver >= Version(family["driver"])
 
 
-def _family(cuda: Version, facts: Facts) -> Row | None:
+def _family(cuda: Version, facts: Facts) -> CudaDriverFamily | None:
     rows = facts["cuda_driver_families"]
     return next((row for row in rows if Version(row["first"]) <= cuda <= Version(row["last"])), None)
 
 
-def _whole(cuda: Version, facts: Facts) -> Row:
+def _whole(cuda: Version, facts: Facts) -> CudaDriver:
     """The row of the oldest driver that knows this CUDA; of the newest driver known where none does."""
     rows = facts["cuda_drivers"]
     enough = [row for row in rows if Version(row["cuda"]) >= cuda]
     return min(enough, key=_by_driver) if enough else max(rows, key=_by_driver)
 
 
-def _by_driver(row: Row) -> Version:
+def _by_driver(row: CudaDriver) -> Version:
     return Version(row["driver"])
 
 
@@ -168,7 +171,7 @@ def _windows(cuda: Version) -> str:
     return f"install a newer NVIDIA driver in Windows, one that knows CUDA {cuda}, then `wsl --shutdown`"
 
 
-def _forward(nvidia: Nvidia, facts: Facts) -> list[Row]:
+def _forward(nvidia: Nvidia, facts: Facts) -> list[ForwardCompatibility]:
     """The facts on forward compatibility of the kinds of GPU that are here."""
     kinds = {str(row["kind"]) for one in nvidia.gpus if (row := _named(one, facts))}
     return [row for row in facts["cuda_forward_compatibility"] if row["kind"] in kinds]
@@ -199,7 +202,7 @@ def _torch(case: Case, nvidia: Nvidia) -> Iterator[Finding]:
 
 
 def _uncovered(
-    about: str, what: str, cause: str, fix: str, left: Sequence[Gpu], case: Case, nvidia: Nvidia, row: Row
+    about: str, what: str, cause: str, fix: str, left: Sequence[Gpu], case: Case, nvidia: Nvidia, row: Sourced
 ) -> Finding:
     """An error where code runs on no GPU of the machine, a warning where on some."""
     names = ", ".join(dict.fromkeys(f"{one.name} ({capability(one, case.facts)})" for one in left))
@@ -234,7 +237,7 @@ def capability(one: Gpu, facts: Facts) -> str:
     return one.capability or (str(row["capability"]) if row else "")
 
 
-def _named(one: Gpu, facts: Facts) -> Row | None:
+def _named(one: Gpu, facts: Facts) -> NamedGpu | None:
     """The row of facts on a GPU of this name: of those that fit, the longest."""
     fitting = [row for row in facts["gpus"] if re.search(rf"\b{re.escape(row['gpu'])}\b", one.name, re.IGNORECASE)]
     return max(fitting, key=lambda row: len(row["gpu"]), default=None)

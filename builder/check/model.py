@@ -12,13 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from builder.check.rows import Facts, Sourced
 from builder.lock.model import Artifact, StackLock
 from builder.spec.model import Stack
-
-Row = Mapping[str, Any]
-Facts = Mapping[str, tuple[Row, ...]]
-"""Rows of packaged facts by the name of their file. Each row holds its `source`, and `unverified` where nobody has
-read or measured it: true, or the names of the columns that this is so of."""
 
 Level = Literal["error", "warning", "accepted"]
 
@@ -61,7 +57,7 @@ class Finding:
 
 def finding(
     rule: str,
-    rows: Sequence[Row],
+    rows: Sequence[Sourced],
     *,
     problem: str,
     cause: str,
@@ -87,7 +83,7 @@ def finding(
     )
 
 
-def _doubtful(row: Row, columns: Sequence[str]) -> bool:
+def _doubtful(row: Sourced, columns: Sequence[str]) -> bool:
     marked = row.get("unverified", False)
     return marked if isinstance(marked, bool) else not columns or not set(marked).isdisjoint(columns)
 

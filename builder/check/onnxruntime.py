@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from packaging.version import Version
 
-from builder.check.model import Case, Row
+from builder.check.model import Case
+from builder.check.rows import OnnxruntimeGpu
 from builder.check.spans import within
 
 PACKAGE = "onnxruntime-gpu"
 
 
-def release_of(case: Case, version: Version) -> Row | None:
+def release_of(case: Case, version: Version) -> OnnxruntimeGpu | None:
     """The row of a release, None where nothing is known of it."""
     return next((row for row in case.facts["onnxruntime_gpu"] if within(version, row["versions"])), None)
 

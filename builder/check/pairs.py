@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from builder.check.model import Case, Finding, Level, Packages, Row, finding
+from builder.check.model import Case, Finding, Level, Packages, finding
+from builder.check.rows import PackagePair
 from builder.check.spans import Meets, meets, within
 
 _LEVELS: dict[Meets, Level | None] = {"never": None, "maybe": "warning", "always": "error"}
@@ -27,17 +28,17 @@ def finder(rule: str) -> Callable[[Case], Iterator[Finding]]:
     return find
 
 
-def _scope(case: Case, row: Row) -> Packages:
+def _scope(case: Case, row: PackagePair) -> Packages:
     return case.toolchain if row.get("toolchain") else case.image
 
 
-def _present(row: Row, packages: Packages) -> bool:
+def _present(row: PackagePair, packages: Packages) -> bool:
     version = packages.version(row["package"])
     beside = all(one in packages for one in row.get("beside", ()))
     return version is not None and beside and within(version, row["versions"])
 
 
-def _level(row: Row, packages: Packages, *, locked: bool) -> Level | None:
+def _level(row: PackagePair, packages: Packages, *, locked: bool) -> Level | None:
     """How sure it is that the breaking release of the other package is there; None for not."""
     other = packages.version(row["other"])
     if other is not None:
@@ -50,7 +51,7 @@ def _level(row: Row, packages: Packages, *, locked: bool) -> Level | None:
     return _LEVELS[meets(asked.specifier, row["breaks"])]
 
 
-def _finding(rule: str, row: Row, packages: Packages, level: Level) -> Finding:
+def _finding(rule: str, row: PackagePair, packages: Packages, level: Level) -> Finding:
     other, version = row["other"], packages.version(row["package"])
     there = packages.version(other) or row["breaks"]
     absent = other not in packages and level == "error"

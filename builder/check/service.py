@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from builder.check.model import Facts, Finding, Row, finding
+from builder.check.model import Finding, finding
+from builder.check.rows import Facts, ServiceImage
 from builder.lock.service import ServiceLock
 from builder.spec.service import Service
 
-FACTS = "service_images"
+FACTS: Final = "service_images"
 TERMS, DIGEST, PROFILE = "service_terms", "service_digest", "service_profile"
 
 
@@ -43,13 +45,13 @@ def check(service: Service, lock: ServiceLock | None, facts: Facts, gpus: Sequen
     return found
 
 
-def _fits(row: Row, gpu: str) -> bool:
+def _fits(row: ServiceImage, gpu: str) -> bool:
     """Whether one of the row's profiles is for this GPU: every word of it stands in the GPU's name."""
     words = gpu.replace("-", " ").split()
     return any(all(word in words for word in profile.split()) for profile in row["profiles"])
 
 
-def _profile(row: Row, gpu: str) -> Finding:
+def _profile(row: ServiceImage, gpu: str) -> Finding:
     return finding(
         PROFILE,
         [row],

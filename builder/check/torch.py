@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from builder.check.model import Case, Row
+from builder.check.model import Case
+from builder.check.rows import TorchBuild, TorchRelease
 from builder.check.spans import within
 
 _ARCHITECTURE = re.compile(r"(?P<kind>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P<only>[a-z]?)")
@@ -23,7 +24,7 @@ class Torch:
 
     version: Version
     cuda: str
-    release: Row | None
+    release: TorchRelease | None
 
     @property
     def name(self) -> str:
@@ -79,7 +80,7 @@ def build_name(version: str, cuda: str) -> str:
     return f"{version}+{'cu' + cuda.replace('.', '') if cuda else 'cpu'}"
 
 
-def code_of(case: Case, version: Version, cuda: str) -> Row | None:
+def code_of(case: Case, version: Version, cuda: str) -> TorchBuild | None:
     """The row of torch_builds for a build, None where it is not known what code it holds."""
     return next(
         (row for row in case.facts["torch_builds"] if cuda in row["cuda"] and within(version, row["torch"])), None
@@ -111,10 +112,10 @@ def named_code_runs(names: Iterable[str], capability: str) -> bool:
     return capability in exact or any(covers(code, one, capability) for one in ptx)
 
 
-def builds_for(case: Case, capabilities: Sequence[str]) -> list[tuple[str, Row]]:
+def builds_for(case: Case, capabilities: Sequence[str]) -> list[tuple[str, TorchRelease]]:
     """For each CUDA the first build of torch that covers all of these, and its release: first those for the stack's
     Python, then by version."""
-    first: dict[str, tuple[str, Row]] = {}
+    first: dict[str, tuple[str, TorchRelease]] = {}
     for release, cuda in _known(case):
         version = _number(release)
         row = code_of(case, version, cuda)
@@ -124,17 +125,17 @@ def builds_for(case: Case, capabilities: Sequence[str]) -> list[tuple[str, Row]]
     return [one for one in found if fits_python(one[1], case.stack.python)] or found
 
 
-def _known(case: Case) -> Iterator[tuple[Row, str]]:
+def _known(case: Case) -> Iterator[tuple[TorchRelease, str]]:
     for release in sorted(case.facts["torch_releases"], key=_number):
         for cuda in release["builds"]:
             yield release, cuda
 
 
-def _number(release: Row) -> Version:
+def _number(release: TorchRelease) -> Version:
     return Version(release["torch"].replace("*", "0"))
 
 
-def fits_python(release: Row, python: str) -> bool:
+def fits_python(release: TorchRelease, python: str) -> bool:
     """Whether a release of torch has wheels for this Python."""
     first, last = (Version(one) for one in release["python"])
     return first <= Version(python) <= last

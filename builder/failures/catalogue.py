@@ -7,18 +7,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from typing_extensions import NotRequired, TypedDict
 
-from builder.failures.model import Failure, Pattern
+from builder.facts import rows
+from builder.failures.model import Failure, Level, Pattern
+
+
+class Words(TypedDict):
+    """A pattern as a row has it."""
+
+    text: str
+    then: NotRequired[str]
+    near: NotRequired[tuple[str, ...]]
+    start: NotRequired[bool]
+
+
+class Row(TypedDict):
+    """A known failure as a file has it. A pattern that is a text alone stands for its `text`."""
+
+    id: str
+    patterns: tuple[str | Words, ...]
+    cause: str
+    fix: str
+    source: str
+    level: NotRequired[Level]
+    over: NotRequired[tuple[str, ...]]
 
 
 @functools.cache
 def known() -> Mapping[str, Failure]:
     """Every known failure by its id."""
-    rows: list[Mapping[str, Any]] = []
-    for path in sorted((Path(__file__).parent / "known").glob("*.yaml")):
-        rows += yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {row["id"]: failure(row) for row in rows}
+    files = sorted((Path(__file__).parent / "known").glob("*.yaml"))
+    return {row["id"]: failure(row) for path in files for row in rows(path, Row)}
 
 
 def failure(row: Mapping[str, Any]) -> Failure:

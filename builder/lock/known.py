@@ -13,10 +13,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from packaging.utils import parse_wheel_filename
+from typing_extensions import NotRequired, TypedDict
+
+from builder.facts import rows
 
 _DATES = (1980, 1, 1, 0, 0, 0)
+
+
+class Row(TypedDict):
+    """A wheel as the file has it; unverified: nobody has read its requirements in the wheel."""
+
+    file: str
+    requires: tuple[str, ...]
+    source: str
+    sha256: NotRequired[str]
+    unverified: NotRequired[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +49,10 @@ class Known:
 @functools.cache
 def known() -> tuple[Known, ...]:
     """Every row of known.yaml."""
-    rows = yaml.safe_load((Path(__file__).parent / "known.yaml").read_text())
+    found = rows(Path(__file__).parent / "known.yaml", Row)
     return tuple(
-        Known(file=row["file"], requires=tuple(row["requires"]), sha256=row.get("sha256", ""), source=row["source"])
-        for row in rows
+        Known(file=row["file"], requires=row["requires"], sha256=row.get("sha256", ""), source=row["source"])
+        for row in found
     )
 
 

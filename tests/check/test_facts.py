@@ -14,7 +14,8 @@ from builder.check import RULES, packaged_facts
 from builder.check.torch import covers
 
 FACTS = packaged_facts()
-ROWS = [(name, row) for name, rows in FACTS.items() for row in rows]
+TABLES: Mapping[str, tuple[Mapping[str, Any], ...]] = dict(FACTS)  # type: ignore[arg-type] # each is such a tuple
+ROWS = [(name, row) for name, rows in TABLES.items() for row in rows]
 
 
 def number(release: Mapping[str, Any]) -> Version:
@@ -31,7 +32,7 @@ def test_every_row_has_a_source_and_marks_columns_that_it_has() -> None:
 
 
 def test_no_row_is_said_twice() -> None:
-    for name, rows in FACTS.items():
+    for name, rows in TABLES.items():
         texts = [repr({key: value for key, value in row.items() if key != "source"}) for row in rows]
         assert len(set(texts)) == len(texts), name
 
@@ -140,8 +141,8 @@ def test_onnxruntime_is_listed_and_known_alike() -> None:
     for row in FACTS["gone_from_index"]:
         assert row["version"] not in listed
         assert set(row["nearest"]) <= listed
-    for row in FACTS["onnxruntime_gpu_wheels"]:
-        assert row["versions"] == tuple(sorted(row["versions"], key=Version))
+    for wheels in FACTS["onnxruntime_gpu_wheels"]:
+        assert wheels["versions"] == tuple(sorted(wheels["versions"], key=Version))
 
 
 def test_every_library_of_onnxruntime_is_in_a_wheel() -> None:

@@ -72,7 +72,7 @@ def test_every_rule_has_a_case_that_breaks_it_and_a_near_miss() -> None:
 @pytest.mark.parametrize(("facts", "key"), [("package_pairs", "name"), ("conflicting_packages", "module")])
 def test_every_row_about_packages_has_a_case_that_breaks_it(facts: str, key: str) -> None:
     broken = {found for _, case in CASES for found in case["finds"]}
-    rows = packaged_facts()[facts]
+    rows: Any = dict(packaged_facts())[facts]
     assert {f"{row.get('rule', facts)}/{row[key]}" for row in rows} <= broken
 
 

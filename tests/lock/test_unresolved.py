@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tomli
 
+from builder.check import packaged_facts
 from builder.check.model import Case
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock import base, read, require_whole, resolve, routes, wheels
@@ -88,7 +89,7 @@ def test_what_cannot_be_reached_is_left_and_the_rest_is_locked(
     assert read(settings.stacks[0] / "one") == made
     pylock = tomli.loads((settings.stacks[0] / "one" / "pylock.toml").read_text())
     assert pylock["tool"] == {"modelstacks": {"unresolved": ["torch==1.12.1+cu113"]}}
-    case = Case(stack=stack, lock=made, facts={}, today=None)  # type: ignore[arg-type]
+    case = Case(stack=stack, lock=made, facts=packaged_facts(), today=None)  # type: ignore[arg-type]
     assert str(case.image.version("torch")) == "1.12.1+cu113"
     before = (settings.stacks[0] / "one" / "stack.lock").read_text()
     assert lock(stack, settings) == made

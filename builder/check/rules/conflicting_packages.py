@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from builder.check.model import Case, Finding, finding
 
-NAME = "conflicting_packages"
+NAME: Final = "conflicting_packages"
 
 
 def find(case: Case) -> Iterator[Finding]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from packaging.version import Version
 
-from builder.check.model import Case, Finding, Row, finding, pinned
+from builder.check.model import Case, Finding, finding, pinned
 from builder.check.onnxruntime import PACKAGE, listed, nearest
+from builder.check.rows import GoneFromIndex
 
-NAME = "gone_from_index"
+NAME: Final = "gone_from_index"
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -31,7 +33,7 @@ def find(case: Case) -> Iterator[Finding]:
             )
 
 
-def _nearest(case: Case, row: Row) -> list[str]:
+def _nearest(case: Case, row: GoneFromIndex) -> list[str]:
     """The releases nearest to one that is gone, as far as is known those for the stack's Python."""
     there = listed(case) if row["package"] == PACKAGE else ()
     if not there:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from builder.check.model import Case, Finding, finding
 from builder.check.onnxruntime import PACKAGE
 
-NAME = "library_folders"
+NAME: Final = "library_folders"
 
 
 def find(case: Case) -> Iterator[Finding]:

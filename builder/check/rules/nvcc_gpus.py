@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from builder.check.cuda import compiler_cuda
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import ComputeCapability
 
 NAME = "nvcc_gpus"
 
@@ -35,18 +36,18 @@ def find(case: Case) -> Iterator[Finding]:
             yield _finding(cuda, capability, row, _nearest(cuda, capability, rows))
 
 
-def _knows(cuda: str, row: Row) -> bool:
+def _knows(cuda: str, row: ComputeCapability) -> bool:
     return Version(row["first"]) <= Version(cuda) and (not row["last"] or Version(cuda) <= Version(row["last"]))
 
 
-def _nearest(cuda: str, capability: str, rows: dict[str, Row]) -> str:
+def _nearest(cuda: str, capability: str, rows: dict[str, ComputeCapability]) -> str:
     """The newest known one whose code runs on this GPU: of the same major, not newer. "" for none."""
     wanted = Version(capability)
     same = [one for one, row in rows.items() if Version(one).major == wanted.major and Version(one) <= wanted]
     return max((one for one in same if _knows(cuda, rows[one])), key=Version, default="")
 
 
-def _finding(cuda: str, capability: str, row: Row, nearest: str) -> Finding:
+def _finding(cuda: str, capability: str, row: ComputeCapability, nearest: str) -> Finding:
     last = f" to {row['last']}" if row["last"] else " or newer"
     instead = f"write {nearest} in `gpus`, whose code runs there too, or " if nearest else ""
     return finding(

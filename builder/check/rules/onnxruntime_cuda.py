@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
 from builder.check.onnxruntime import PACKAGE, listed, release_of
+from builder.check.rows import OnnxruntimeGpu
 from builder.check.torch import torch_of
 
 NAME = "onnxruntime_cuda"
@@ -59,7 +60,7 @@ def _cudnn(case: Case) -> tuple[str, str]:
     return "the base image", tagged[1] if tagged else ""
 
 
-def _fix(case: Case, row: Row) -> str:
+def _fix(case: Case, row: OnnxruntimeGpu) -> str:
     """The releases for this Python that fit all that is there, or the torch that this release fits."""
     cuda, cudnn = _cuda(case)[1], _cudnn(case)[1]
     fitting = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
 from builder.check.onnxruntime import PACKAGE, release_of
+from builder.check.rows import LibraryFolder
 from builder.check.spans import within
 
 NAME = "onnxruntime_libraries"
@@ -37,6 +38,6 @@ def find(case: Case) -> Iterator[Finding]:
         )
 
 
-def _locked(case: Case, held: Row) -> bool:
+def _locked(case: Case, held: LibraryFolder) -> bool:
     version = case.image.locked.get(held["package"])
     return version is not None and within(version, held.get("versions", ""))

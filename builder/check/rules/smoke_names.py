@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import Final
 
 from builder.check.model import Case, Finding
 
-NAME = "smoke_names"
+NAME: Final = "smoke_names"
 
 
 def find(case: Case) -> Iterator[Finding]:

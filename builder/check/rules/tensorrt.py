@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
 from packaging.version import Version
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
 from builder.check.onnxruntime import PACKAGE, release_of
+from builder.check.rows import TensorRT
 from builder.check.spans import within
 from builder.check.torch import torch_of
 
-NAME = "tensorrt"
+NAME: Final = "tensorrt"
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -43,7 +45,7 @@ def _version(case: Case) -> Version | None:
     return next((version for one in names if (version := case.image.version(one))), None)
 
 
-def _judged(case: Case, version: Version, row: Row) -> Iterator[Finding]:
+def _judged(case: Case, version: Version, row: TensorRT) -> Iterator[Finding]:
     torch = torch_of(case)
     cuda = case.stack.cuda or (torch.cuda if torch else "")
     if cuda and not _inside(cuda, row["cuda"]):
@@ -80,6 +82,6 @@ def _words(ends: Sequence[str]) -> str:
     return f"{first} to {last}" if first and last else f"{first} or newer" if first else f"up to {last}"
 
 
-def _fix(case: Case, column: str, value: str) -> str:
+def _fix(case: Case, column: Literal["cuda", "capabilities"], value: str) -> str:
     fitting = [row["versions"] for row in case.facts[NAME] if _inside(value, row[column])]
     return f"take TensorRT {' or '.join(fitting)}" if fitting else "no known release does: take another CUDA or GPU"

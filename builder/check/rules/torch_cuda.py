@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from builder.check.cuda import compiler_cuda
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import TorchRelease
 from builder.check.torch import Torch, build_name, torch_of
 
 NAME = "torch_cuda"
@@ -28,7 +29,7 @@ def find(case: Case) -> Iterator[Finding]:
             yield _other_major(torch, torch.release, about, cuda)
 
 
-def _no_build(case: Case, torch: Torch, release: Row) -> Finding:
+def _no_build(case: Case, torch: Torch, release: TorchRelease) -> Finding:
     there = [build_name(str(torch.version), cuda) for cuda in release["builds"]]
     rows = [row for row in case.facts["torch_releases"] if torch.cuda in row["builds"]]
     others = f", or torch {' or '.join(row['torch'] for row in rows[:3])} for CUDA {torch.cuda}" if rows else ""
@@ -43,7 +44,7 @@ def _no_build(case: Case, torch: Torch, release: Row) -> Finding:
     )
 
 
-def _other_major(torch: Torch, release: Row, about: str, cuda: str) -> Finding:
+def _other_major(torch: Torch, release: TorchRelease, about: str, cuda: str) -> Finding:
     what = "the family's CUDA" if about == "family" else "the CUDA compiler"
     return finding(
         NAME,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import TorchBuild, TorchRelease
 from builder.check.torch import Torch, builds_for, code_of, covers, torch_of
 
 NAME = "torch_gpus"
@@ -33,7 +34,7 @@ def find(case: Case) -> Iterator[Finding]:
             yield _uncovered(case, torch, row, capability)
 
 
-def _uncovered(case: Case, torch: Torch, row: Row, capability: str) -> Finding:
+def _uncovered(case: Case, torch: Torch, row: TorchBuild, capability: str) -> Finding:
     newest = Version(capability) > max(map(Version, row["capabilities"]))  # only then PTX could have helped
     names = [one["gpu"] for one in case.facts["gpus"] if one["capability"] == capability][:_FEW]
     ptx = f" and PTX of {row['ptx']}" if row["ptx"] else ", no PTX"
@@ -60,7 +61,7 @@ def _others(case: Case) -> str:
     return f"take torch {' or '.join(name for name, _ in builds)} or newer of the same CUDA ({builds[0][0]}: {python})"
 
 
-def _on_cpu(case: Case, torch: Torch, release: Row) -> Finding:
+def _on_cpu(case: Case, torch: Torch, release: TorchRelease) -> Finding:
     return finding(
         NAME,
         [release],
@@ -71,7 +72,7 @@ def _on_cpu(case: Case, torch: Torch, release: Row) -> Finding:
     )
 
 
-def _unknown(torch: Torch, release: Row) -> Finding:
+def _unknown(torch: Torch, release: TorchRelease) -> Finding:
     return finding(
         NAME,
         [release],

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from packaging.version import Version
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import TorchRelease
 from builder.check.spans import within
 from builder.check.torch import Torch, build_name, cuda_of_tag, torch_of
 
 NAME = "torch_partners"
-PARTNERS = ("torchvision", "torchaudio", "triton")
+Partner = Literal["torchvision", "torchaudio", "triton"]
+PARTNERS: tuple[Partner, ...] = ("torchvision", "torchaudio", "triton")
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -25,7 +28,7 @@ def find(case: Case) -> Iterator[Finding]:
             yield found
 
 
-def _misfit(torch: Torch, release: Row, name: str, version: Version) -> Finding | None:
+def _misfit(torch: Torch, release: TorchRelease, name: Partner, version: Version) -> Finding | None:
     wanted = release[name]
     if wanted and not within(version, f"=={wanted}"):
         cause = (
@@ -39,6 +42,6 @@ def _misfit(torch: Torch, release: Row, name: str, version: Version) -> Finding 
     return None
 
 
-def _finding(release: Row, name: str, problem: str, cause: str, wanted: str) -> Finding:
+def _finding(release: TorchRelease, name: str, problem: str, cause: str, wanted: str) -> Finding:
     fix = f"take {name} {wanted}"
     return finding(NAME, [release], problem=problem, cause=cause, fix=fix, about=name, columns=[name])

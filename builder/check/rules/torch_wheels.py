@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import TorchWheels
 from builder.check.torch import Torch, torch_of
 
-NAME = "torch_wheels"
+NAME: Final = "torch_wheels"
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -35,7 +37,7 @@ def find(case: Case) -> Iterator[Finding]:
                 )
 
 
-def _page(row: Row, torch: Torch, python: str) -> str:
+def _page(row: TorchWheels, torch: Torch, python: str) -> str:
     return str(row["page"]).format(
         cuda=torch.cuda.replace(".", ""),
         minor=f"{torch.version.major}.{torch.version.minor}",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from builder.check.model import Case, Finding, Row, finding
+from builder.check.model import Case, Finding, finding
+from builder.check.rows import UnbakeableWeights
 from builder.spec.parts import Weight
 
-NAME = "unbakeable_weights"
+NAME: Final = "unbakeable_weights"
 
 
 def find(case: Case) -> Iterator[Finding]:
@@ -29,7 +31,7 @@ def find(case: Case) -> Iterator[Finding]:
                 break
 
 
-def _is(weight: Weight, recorded: str, row: Row) -> bool:
+def _is(weight: Weight, recorded: str, row: UnbakeableWeights) -> bool:
     """Whether a weight is the file of a row. recorded: the hash that the lock has for it."""
     member = weight.member
     names = {weight.filename, weight.fetched_name, member.path.rpartition("/")[2] if member else ""}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from builder.check.model import Case, Finding, finding
 from builder.check.spans import within
 
-NAME = "unusable_releases"
+NAME: Final = "unusable_releases"
 
 
 def find(case: Case) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from builder.check.host_gpu import NO_GPU, newest_cuda, trouble
-from builder.check.model import Facts
+from builder.check.rows import Facts
 from builder.doctor.checks.machine import SUBJECT
 from builder.doctor.model import Diagnosis
 from builder.host import Gpu, Host

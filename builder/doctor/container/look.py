@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import builder.smoke.probes
-from builder.doctor.container.facts import facts
+from builder.doctor.container.facts import modules
 from builder.doctor.container.inside import Container, ProbeError
 from builder.doctor.container.model import Device, Evidence, Gpu, Interpreter, Process, Session, System
 from builder.doctor.container.plan import sonames
@@ -149,7 +149,7 @@ def _interpreters(
 
 def _interpreter(container: Container, python: str, env: Mapping[str, str]) -> Interpreter:
     asked = {
-        "modules": {row["module"]: row["distributions"] for row in facts("modules")},
+        "modules": {row["module"]: row["distributions"] for row in modules()},
         "sonames": sonames(),
         "loads_for": ["onnxruntime-gpu"],
     }

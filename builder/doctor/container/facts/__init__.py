@@ -1,18 +1,37 @@
-"""Known facts as data: each file a list of rows, each row with its source."""
+"""Known facts of containers as data: each file a list of rows, each row with its source."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from builder.spec import yamldoc
+from typing_extensions import TypedDict
+
+from builder import facts
 
 
-@functools.cache
-def facts(name: str) -> tuple[Mapping[str, Any], ...]:
-    """The rows of one file of this folder."""
-    rows = yamldoc.read(Path(__file__).parent / f"{name}.yaml").value
-    assert isinstance(rows, tuple)  # noqa: S101 - a packaged file, held to this by a test
-    return rows
+class Loads(TypedDict):
+    """Libraries that builds of onnxruntime-gpu load when a kernel first asks."""
+
+    versions: str
+    cuda: str
+    libraries: tuple[str, ...]
+    source: str
+
+
+class Module(TypedDict):
+    """A compiled module that is imported to see whether it fits; its projects; the first that runs beside NumPy 2."""
+
+    module: str
+    distributions: tuple[str, ...]
+    numpy2: str
+    source: str
+
+
+def loads() -> tuple[Loads, ...]:
+    """The rows of loads.yaml."""
+    return facts.rows(Path(__file__).parent / "loads.yaml", Loads)
+
+
+def modules() -> tuple[Module, ...]:
+    """The rows of modules.yaml."""
+    return facts.rows(Path(__file__).parent / "modules.yaml", Module)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from builder.check import packaged_facts
 from builder.doctor.container.model import Distribution, Evidence, Finding, Interpreter
 from builder.doctor.container.remedy import lasting, now, pip
 
-NAME = "conflicting_packages"
+NAME: Final = "conflicting_packages"
 
 
 def find(evidence: Evidence) -> Iterator[Finding]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from builder.doctor.container.facts import facts
+from builder.doctor.container.facts import Module, modules
 from builder.doctor.container.model import Evidence, Finding, Import, Interpreter
 from builder.doctor.container.remedy import install, lasting, now, pip
 from builder.doctor.container.text import last_line
@@ -73,8 +72,8 @@ def _refuses_one(text: str) -> bool:
     return requirement.marker is None and not requirement.specifier.contains("1.26.4")
 
 
-def _row(module: str) -> Mapping[str, Any]:
-    return next(row for row in facts("modules") if row["module"] == module)
+def _row(module: str) -> Module:
+    return next(row for row in modules() if row["module"] == module)
 
 
 def _newer(python: Interpreter, module: str) -> str:

@@ -1,0 +1,276 @@
+"""The rows of check/facts/*.yaml: one type for each file, which says its columns; the files' own first lines say more.
+
+Versions are texts, ranges are those of PEP 440 ("" for all), a pair is the first and the last of a range.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast, get_args, get_type_hints
+
+from typing_extensions import NotRequired, TypedDict
+
+from builder.facts import rows
+
+FOLDER = Path(__file__).parent / "facts"
+
+
+class Sourced(TypedDict):
+    """What each row has. unverified: true, or the columns that nobody has read or measured."""
+
+    source: str
+    unverified: NotRequired[bool | tuple[str, ...]]
+
+
+class ComputeCapability(Sourced):
+    """A compute capability, and the CUDA toolkits whose nvcc knows it."""
+
+    capability: str
+    name: str
+    first: str
+    last: str
+
+
+class ConflictingPackages(Sourced):
+    """Projects that install one Python package."""
+
+    packages: tuple[str, ...]
+    module: str
+    fix: str
+
+
+class CudaDriverFamily(Sourced):
+    """The driver that the releases of CUDA from first to last run on."""
+
+    first: str
+    last: str
+    driver: str
+
+
+class CudaDriver(Sourced):
+    """The driver that comes with a release of CUDA."""
+
+    cuda: str
+    update: str
+    driver: str
+
+
+class ForwardCompatibility(Sourced):
+    """Whether cuda-compat covers a kind of GPU: yes, no or some."""
+
+    kind: str
+    covered: str
+
+
+class CudaImage(Sourced):
+    """Tags of an image, and whether they are gone from the registry or about to go."""
+
+    image: str
+    tag: str
+    gone: bool
+
+
+class CudaToolkit(Sourced):
+    """The g++ that nvcc of a toolkit takes."""
+
+    cuda: str
+    gcc: tuple[int, int]
+
+
+class Distribution(Sourced):
+    """A distribution that bases are made of."""
+
+    distribution: str
+    release: str
+    suite: str
+    images: tuple[str, ...]
+    gcc: int
+    end: str
+
+
+class DriverTrouble(Sourced):
+    """Why a machine shows no GPU."""
+
+    trouble: str
+    problem: str
+    cause: str
+    fix: str
+
+
+class GoneFromIndex(Sourced):
+    """A release that has left the default index."""
+
+    package: str
+    version: str
+    nearest: tuple[str, ...]
+
+
+class NamedGpu(Sourced):
+    """A GPU by the words that name it."""
+
+    gpu: str
+    capability: str
+    kind: str
+
+
+class HostNeed(Sourced):
+    """What building takes of a machine."""
+
+    what: str
+    times: NotRequired[str]
+    bytes: NotRequired[str]
+
+
+class LibraryFolder(Sourced):
+    """The libraries of one of NVIDIA's wheels, and their folder in site-packages."""
+
+    package: str
+    folder: str
+    libraries: tuple[str, ...]
+    versions: NotRequired[str]
+
+
+class OnnxruntimeGpu(Sourced):
+    """What builds of onnxruntime-gpu are made for, and the libraries that their CUDA provider needs."""
+
+    versions: str
+    cuda: str
+    cudnn: str
+    tensorrt: str
+    libraries: tuple[str, ...]
+
+
+class OnnxruntimeGpuWheels(Sourced):
+    """The releases that the default index has wheels of, for one Python."""
+
+    python: str
+    versions: tuple[str, ...]
+
+
+class PackagePair(Sourced):
+    """Releases of two packages that do not go together."""
+
+    rule: str
+    name: str
+    package: str
+    versions: str
+    other: str
+    breaks: str
+    cause: str
+    fix: str
+    brings: NotRequired[bool]
+    capped: NotRequired[bool]
+    absent: NotRequired[bool]
+    beside: NotRequired[tuple[str, ...]]
+    toolchain: NotRequired[bool]
+
+
+class ServiceImage(Sourced):
+    """Images of a service."""
+
+    image: str
+    passing_on: str
+    profiles: tuple[str, ...]
+    without: tuple[str, ...]
+    otherwise: str
+
+
+class SmokeName(Sourced):
+    """A smoke test that there is."""
+
+    check: str
+
+
+class TensorRT(Sourced):
+    """Releases of TensorRT, by CUDA and compute capability."""
+
+    versions: str
+    cuda: tuple[str, str]
+    capabilities: tuple[str, str]
+
+
+class TorchBuild(Sourced):
+    """The code that builds of torch hold."""
+
+    torch: str
+    cuda: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    ptx: str
+
+
+class TorchRelease(Sourced):
+    """A release of torch and what goes with it."""
+
+    torch: str
+    torchvision: str
+    torchaudio: str
+    triton: str
+    python: tuple[str, str]
+    builds: dict[str, str]
+    default: str
+    glibc: str
+
+
+class TorchWheels(Sourced):
+    """A page of wheels that are compiled for one torch."""
+
+    package: str
+    address: str
+    page: str
+
+
+class UnbakeableWeights(Sourced):
+    """A file whose terms keep it out of images."""
+
+    what: str
+    terms: str
+    file: NotRequired[str]
+    sha256: NotRequired[str]
+    address: NotRequired[str]
+
+
+class UnusableReleases(Sourced):
+    """A project that is not what its name says."""
+
+    package: str
+    versions: str
+    cause: str
+    fix: str
+
+
+class Facts(TypedDict):
+    """All tables, by the name of their file; smoke_names is read from the folder of smoke tests."""
+
+    compute_capabilities: tuple[ComputeCapability, ...]
+    conflicting_packages: tuple[ConflictingPackages, ...]
+    cuda_driver_families: tuple[CudaDriverFamily, ...]
+    cuda_drivers: tuple[CudaDriver, ...]
+    cuda_forward_compatibility: tuple[ForwardCompatibility, ...]
+    cuda_images: tuple[CudaImage, ...]
+    cuda_toolkits: tuple[CudaToolkit, ...]
+    distributions: tuple[Distribution, ...]
+    driver_troubles: tuple[DriverTrouble, ...]
+    gone_from_index: tuple[GoneFromIndex, ...]
+    gpus: tuple[NamedGpu, ...]
+    host_needs: tuple[HostNeed, ...]
+    library_folders: tuple[LibraryFolder, ...]
+    onnxruntime_gpu: tuple[OnnxruntimeGpu, ...]
+    onnxruntime_gpu_wheels: tuple[OnnxruntimeGpuWheels, ...]
+    package_pairs: tuple[PackagePair, ...]
+    service_images: tuple[ServiceImage, ...]
+    smoke_names: tuple[SmokeName, ...]
+    tensorrt: tuple[TensorRT, ...]
+    torch_builds: tuple[TorchBuild, ...]
+    torch_releases: tuple[TorchRelease, ...]
+    torch_wheels: tuple[TorchWheels, ...]
+    unbakeable_weights: tuple[UnbakeableWeights, ...]
+    unusable_releases: tuple[UnusableReleases, ...]
+
+
+def read(smoke: Path) -> Facts:
+    """Every table. smoke: the folder of the smoke tests, whose modules are the rows of smoke_names."""
+    names = sorted(path.stem for path in smoke.glob("*.py") if not path.stem.startswith(("_", "conftest")))
+    tests = tuple(SmokeName(check=name, source=f"builder/smoke/checks/{name}.py") for name in names)
+    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(Facts).items() if name != "smoke_names"}
+    tables = {name: rows(FOLDER / f"{name}.yaml", kind) for name, kind in kinds.items()}
+    return cast(Facts, {**tables, "smoke_names": tests})  # each row is of the kind that Facts says
