@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,40 @@ from builder.errors import SurroundingsError
 # A run in the background is started with Ctrl-C ignored, and what it starts would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What a run makes has a name and a folder of its own, so that nothing of a user's is overwritten or removed: its images
+# have this prefix, and its builds a home that shares with the checkout the wheelhouse and the assets alone.
+_RUN = os.environ.setdefault("MODELSTACKS_TEST_RUN", f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
+IMAGES = f"modelstacks-test/{_RUN}"
 REPO = Path(__file__).resolve().parent.parent
+HOME = REPO / "build" / f".test-{_RUN}"
+os.environ |= {"MODELSTACKS_HOME": str(HOME), "MODELSTACKS_IMAGE_PREFIX": IMAGES}
 FAMILY = (REPO / "stacks" / "families" / "debian12-py311.yaml").read_text()
+
+
+def pytest_configure() -> None:
+    """Make the home of this run."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    for shared in ("wheels", "assets"):
+        (REPO / shared).mkdir(exist_ok=True)
+        if not (HOME / shared).exists():
+            (HOME / shared).symlink_to(REPO / shared)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the home of this run and the images that its fixtures left."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    try:
+        remove_images(Engine.connect())
+    except SurroundingsError:
+        return  # the tests that need an engine said so
+
+
+def remove_images(engine: Engine, *names: str) -> None:
+    """Remove this run's images of these stacks, or of all."""
+    for name in names or ("*",):
+        words = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={IMAGES}/{name}"]
+        for tag in engine.run(words).stdout.split():
+            engine.remove(tag)
 
 
 def cli(*words: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> subprocess.CompletedProcess[str]:
@@ -69,16 +101,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def tiny(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of stacks holding `tiny` (one small wheel), locked, fetched and built; all it leads to is removed."""
+def tiny(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of stacks holding `tiny` (one small wheel), locked, fetched and built."""
     folder = tmp_path_factory.mktemp("stacks")
     write_stack(folder, "tiny", packages=["six==1.17.0"])
     document(cli("--json", "--stacks", str(folder), "stack", "tiny", "--gpu", "none"))
-    yield folder
-    for stack in folder.iterdir():
-        if stack.name == "families":
-            continue
-        images = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"modelstacks/{stack.name}"]
-        for tag in engine.run(images).stdout.split():
-            engine.remove(tag)
-        shutil.rmtree(REPO / "build" / stack.name, ignore_errors=True)
+    return folder

@@ -34,26 +34,22 @@ class Built:
         return asdict(self)
 
 
-def _tag(stack: Stack) -> str:
-    return f"modelstacks/{stack.name}:latest"
-
-
 def is_current(stack: Stack, lock: StackLock, settings: Settings, engine: Engine) -> bool:
     """Whether the engine holds the image that this stack and lock give."""
-    there = engine.image(_tag(stack))
+    there = engine.image(settings.image(stack.name))
     return there is not None and there.labels.get(BUILD_LABEL) == build_key(stack, lock, settings.templates)
 
 
 def build(
     stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, *, tag: str = "", use_cache: bool = True
 ) -> Built:
-    """Build a stack's image as modelstacks/NAME:latest and modelstacks/NAME:LOCK, or under `tag` alone.
+    """Build a stack's image as NAME:latest and NAME:LOCK under the prefix of images, or under `tag` alone.
 
     Does nothing where the tagged image was made from the same Dockerfile, lock and base. use_cache=False
     builds every stage anew. Raises JobError or SurroundingsError; the image of an earlier build then stays.
     """
     started = time.monotonic()
-    names = (tag,) if tag else (_tag(stack), f"modelstacks/{stack.name}:{lock.digest[:12]}")
+    names = (tag,) if tag else (settings.image(stack.name), settings.image(stack.name, lock.digest[:12]))
     key = build_key(stack, lock, settings.templates)
     with held(settings.build / stack.name / ".building"):
         there = engine.image(names[0])

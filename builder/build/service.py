@@ -19,12 +19,12 @@ from builder.ui import Ui
 
 
 def build(service: Service, lock: ServiceLock, settings: Settings, engine: Engine, ui: Ui) -> Built:
-    """Load the image as modelstacks/NAME:sha256-DIGEST and modelstacks/NAME:latest, where it is not there.
+    """Load the image as NAME:sha256-DIGEST and NAME:latest under the prefix of images, where it is not there.
 
     The disk holds the archive for that while, beside the blobs. Raises JobError where a blob is not fetched.
     """
-    started, name = time.monotonic(), tag(service, lock)
-    latest = f"modelstacks/{service.name}:latest"
+    started, name = time.monotonic(), tag(service, lock, settings)
+    latest = settings.image(service.name)
     with held(settings.build / service.name / ".building"):
         there = engine.image(name)
         loaded = there is None or not is_locked(there, lock)
@@ -51,5 +51,5 @@ def _load(service: Service, lock: ServiceLock, settings: Settings, engine: Engin
     with tempfile.TemporaryDirectory(prefix=".image-", dir=settings.assets / "bases") as aside:
         archive = Path(aside) / "image.tar"
         ui.step(f"loading {lock.reference} into the engine")
-        write_archive(archive, tag(service, lock), *image_blobs(lock.base, settings))
+        write_archive(archive, tag(service, lock, settings), *image_blobs(lock.base, settings))
         engine.load(archive)

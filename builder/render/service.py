@@ -27,21 +27,21 @@ class Rendered:
         return {"compose": str(self.compose)}
 
 
-def tag(service: Service, lock: ServiceLock) -> str:
+def tag(service: Service, lock: ServiceLock, settings: Settings) -> str:
     """The name of the image in the engine. It holds the whole digest, as one loaded from files has no digest there."""
-    return f"modelstacks/{service.name}:{lock.image_digest.replace(':', '-')}"
+    return settings.image(service.name, lock.image_digest.replace(":", "-"))
 
 
-def compose(service: Service, lock: ServiceLock, templates: Path) -> str:
+def compose(service: Service, lock: ServiceLock, settings: Settings) -> str:
     """The text of the compose file. Every value is held to a pattern by spec, or written as JSON."""
     return (
-        environment(templates)
+        environment(settings.templates)
         .get_template("compose.j2")
         .render(
             service=service,
             lock=lock,
             project=service.name.replace(".", "-"),
-            tag=tag(service, lock),
+            tag=tag(service, lock, settings),
             probe=_PROBE.format(port=service.ports[service.health.port], path=service.health.path),
         )
     )
@@ -50,5 +50,5 @@ def compose(service: Service, lock: ServiceLock, templates: Path) -> str:
 def render(service: Service, lock: ServiceLock, settings: Settings) -> Rendered:
     """Write build/NAME/compose.yaml."""
     path = settings.build / service.name / COMPOSE
-    write_atomic(path, compose(service, lock, settings.templates))
+    write_atomic(path, compose(service, lock, settings))
     return Rendered(path)

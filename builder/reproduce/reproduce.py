@@ -100,7 +100,7 @@ def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine,
 
 @contextmanager
 def _built(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, number: str) -> Iterator[str]:
-    tag = f"modelstacks/{stack.name}:reproduce-{number}"
+    tag = settings.image(stack.name, f"reproduce-{number}")
     # The engine keeps its copies of contexts even where no cache is used, and their times with them.
     engine.run(["builder", "prune", "--force", "--filter", "type=source.local"])
     try:

@@ -36,6 +36,7 @@ class Settings:
     tokens: name of the environment variable with the token, per host. client_certificates: per host.
     A host is `HOST` (port 443) or `HOST:PORT`. cache: folder for what can be made again, None for the user's.
     built: address of a folder laid out as wheels/built, where compiled wheels may come from; "" for none.
+    image_prefix: what stands before /NAME in the names of images that are made here.
     engine: address (`unix://…`) or name of a docker context, "" for docker's own choice.
     connect_timeout, read_timeout: seconds to wait for a connection, and for the next byte.
     sources: where each value in force was given (file:line, variable, `--set`), or "default".
@@ -56,6 +57,7 @@ class Settings:
     cache: Path | None = None
     built: str = ""
     engine: str = ""
+    image_prefix: str = "modelstacks"
     connect_timeout: float = 15
     read_timeout: float = 60
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +88,10 @@ class Settings:
         if self.cache is not None:
             return self.cache
         return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modelstacks"
+
+    def image(self, stack: str, tag: str = "latest") -> str:
+        """The name of a stack's image in the engine."""
+        return f"{self.image_prefix}/{stack}:{tag}"
 
     def mirrored(self, url: str) -> list[str]:
         """The addresses to try for url, in order: by the longest prefix of `rewrites`, else url itself.

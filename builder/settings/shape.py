@@ -43,6 +43,16 @@ def _image(value: str) -> str:
     return value.rstrip("/")
 
 
+def _prefix(value: str) -> str:
+    component = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
+    host = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
+    if not re.fullmatch(f"({host}/)?{component}(/{component})*", value):
+        raise _refuse(
+            "it is not the beginning of an image name", 'write it like "team" or "registry.example.org:5000/team"'
+        )
+    return value
+
+
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise _refuse("it is not a host", 'write it like "nexus.example.org" (port 443) or "nexus.example.org:8443"')
@@ -64,6 +74,7 @@ def _listed(value: Any) -> Any:  # noqa: ANN401
 Address = Annotated[str, AfterValidator(_address)]
 Protected = Annotated[str, AfterValidator(_protected)]
 Image = Annotated[str, AfterValidator(_image)]
+Prefix = Annotated[str, AfterValidator(_prefix)]
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
@@ -113,6 +124,7 @@ class Site(Model):
     tls: Literal["verify", "hash-locked"] | None = None
     engine: Text | None = None
     built: Protected | None = None
+    image_prefix: Prefix | None = None
     mirrors: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
     archives: Archives = Archives()

@@ -52,13 +52,13 @@ def runs(asked: Asked, settings: Settings, connect: Callable[[], Engine]) -> Ite
     subjects = [of_stack(one, locked(one), asked.check_names) for one in stacks] or [of_checks(asked.check_names)]
     engine = None if asked.host else connect()
     for subject in subjects:
-        target = _target(asked, subject, engine)
+        target = _target(asked, subject, engine, settings)
         # what is not the whole proof of a stack's own image lies beside that proof
         name = "smoke" if subject.stack and not asked.elsewhere and not asked.checks else f"smoke-{target.kind}"
         yield target, subject, asked.out or settings.build / subject.stack / name
 
 
-def _target(asked: Asked, subject: Subject, engine: Engine | None) -> Target:
+def _target(asked: Asked, subject: Subject, engine: Engine | None, settings: Settings) -> Target:
     python = asked.python or (VENV if subject.stack and not asked.host else "python3")
     if engine is None:
         return Local.find(python)
@@ -68,7 +68,7 @@ def _target(asked: Asked, subject: Subject, engine: Engine | None) -> Target:
         fix = "docker images lists those that are there; docker pull or docker load brings others"
         return Image.find(engine, asked.image, python, of=subject.stack or "image", fix=fix)
     fix = f"make build STACK={subject.stack}"
-    return Image.find(engine, f"modelstacks/{subject.stack}:latest", python, of=subject.stack, fix=fix)
+    return Image.find(engine, settings.image(subject.stack), python, of=subject.stack, fix=fix)
 
 
 def _refuse_contradictions(asked: Asked) -> None:

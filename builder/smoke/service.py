@@ -35,6 +35,7 @@ class _Skipped(Exception):
 class _Case:
     service: Service
     lock: ServiceLock
+    tag: str
     engine: Engine
     compose: Path
     gpu: GpuMode
@@ -48,12 +49,12 @@ def smoke(
     The service is asked only where it runs already; under gpu="require" it has to. Raises JobError where its image is
     not in the engine.
     """
-    began, folder, name = time.monotonic(), settings.build / service.name / "smoke", tag(service, lock)
+    began, folder, name = time.monotonic(), settings.build / service.name / "smoke", tag(service, lock, settings)
     image = engine.image(name)
     if image is None:
         raise JobError(f"there is no image {name}", fix=f"run `make build STACK={service.name}`")
     compose = render(service, lock, settings).compose
-    case = _Case(service=service, lock=lock, engine=engine, compose=compose, gpu=gpu)
+    case = _Case(service=service, lock=lock, tag=name, engine=engine, compose=compose, gpu=gpu)
     report = SmokeReport(
         stack=service.name,
         target="image",
@@ -94,7 +95,7 @@ def _structure(case: _Case) -> None:
     """the compose file says what the stack says."""
     document = yaml.safe_load(case.compose.read_text())
     one, service = document["services"]["service"], case.service
-    _must(one["image"] == tag(service, case.lock), "it starts another image")
+    _must(one["image"] == case.tag, "it starts another image")
     _must(one["pull_policy"] == "never", "it would ask a registry")
     ports = [f"${{BIND:-127.0.0.1}}:{number}:{number}" for number in service.ports.values()]
     _must(one["ports"] == ports, "its ports are not those of the stack")
@@ -113,13 +114,13 @@ def _accepted(case: _Case) -> None:
 
 def _image(case: _Case) -> None:
     """the image is the locked one."""
-    found = case.engine.image(tag(case.service, case.lock))
+    found = case.engine.image(case.tag)
     _must(found is not None and is_locked(found, case.lock), "the engine has another image under its name")
 
 
 def _no_secret(case: _Case) -> None:
     """no secret has a value in the image or the compose file."""
-    words = ["image", "inspect", "--format", "{{json .Config.Env}}", tag(case.service, case.lock)]
+    words = ["image", "inspect", "--format", "{{json .Config.Env}}", case.tag]
     given = dict(one.partition("=")[::2] for one in json.loads(case.engine.run(words).stdout) or [])
     named = [name for name in case.service.secrets if given.get(name)]
     _must(not named, f"the image has a value for {', '.join(named)}")

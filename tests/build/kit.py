@@ -29,7 +29,7 @@ from builder.settings import Settings
 from builder.spec import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.conftest import FAMILY
+from tests.conftest import FAMILY, IMAGES
 from tests.fetch.conftest import Handler, Server, Site
 
 TOOLCHAIN = {"packages": ["setuptools==81.0.0", "wheel"], "system": ["g++", "python3-dev"]}
@@ -205,18 +205,14 @@ def ground(root: Path) -> Iterator[Ground]:
     thread.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("no_proxy", "localhost")
-        yield Ground(site, Settings(home=home, stacks=(root / "stacks",), ca_bundle=(root / "ca.pem",), jobs=4), root)
+        yield Ground(
+            site,
+            Settings(home=home, stacks=(root / "stacks",), ca_bundle=(root / "ca.pem",), jobs=4, image_prefix=IMAGES),
+            root,
+        )
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def remove_images(engine: Engine, *names: str) -> None:
-    """Remove every image of these stacks."""
-    for name in names:
-        words = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"modelstacks/{name}"]
-        for tag in engine.run(words).stdout.split():
-            engine.remove(tag)
 
 
 def python(engine: Engine, image: str, code: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ from builder.errors import JobError
 from builder.lock import read
 from builder.render import Rendered, base_tag
 from builder.ui import Ui
-from tests.conftest import REPO, cli, document
+from tests.conftest import HOME, IMAGES, REPO, cli, document
 
 REACH = "FROM {base}\nRUN python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()\"\n"
 
@@ -50,7 +50,7 @@ def rendered(folder: Path, text: str) -> Rendered:
 def test_a_step_that_reaches_for_the_network_fails(tiny: Path, engine: Engine, listener: int, tmp_path: Path) -> None:
     build = rendered(tmp_path, REACH.format(base=base_tag(read(tiny / "tiny").base), port=listener))
     with pytest.raises(JobError) as caught:
-        buildx.run(build, engine, Ui(), tags=("modelstacks/test:reach",), labels={}, epoch=1, use_cache=False)
+        buildx.run(build, engine, Ui(), tags=(f"{IMAGES}/test:reach",), labels={}, epoch=1, use_cache=False)
     assert "Connection refused" in (tmp_path / "build.log").read_text()
     assert caught.value.exit_code == 1
     # The control: the same step on the host's network goes through, so it is the network that is missing above.
@@ -59,7 +59,7 @@ def test_a_step_that_reaches_for_the_network_fails(tiny: Path, engine: Engine, l
 
 
 def test_an_unchanged_build_does_not_run(tiny: Path, engine: Engine) -> None:
-    log = REPO / "build" / "tiny" / "build.log"
+    log = HOME / "build" / "tiny" / "build.log"
     before = log.stat().st_mtime_ns
     again = document(cli("--json", "--stacks", str(tiny), "build", "tiny"))["images"][0]
     assert again["built"] is False
@@ -97,7 +97,7 @@ def test_nothing_of_the_site_or_the_machine_is_in_the_image(tiny: Path, engine: 
         "HF_TOKEN": "hf_sekret_token",
         "DOCKER_CONFIG": str(docker_config),
     }
-    engine.remove("modelstacks/tiny:latest")
+    engine.remove(f"{IMAGES}/tiny:latest")
     built = document(cli("--json", "--stacks", str(tiny), "build", "tiny", env=site))["images"][0]
     assert built["built"] is True
     needles = ["sekret", "Sekret", str(REPO), str(tiny)]
@@ -140,7 +140,7 @@ def test_the_search_for_leaks_finds_one_that_is_there(tmp_path: Path) -> None:
 
 
 def test_labels_name_the_lock_and_the_base(tiny: Path, engine: Engine) -> None:
-    facts = engine.image("modelstacks/tiny:latest")
+    facts = engine.image(f"{IMAGES}/tiny:latest")
     lock = read(tiny / "tiny")
     assert facts is not None
     labels = facts.labels
@@ -149,4 +149,4 @@ def test_labels_name_the_lock_and_the_base(tiny: Path, engine: Engine) -> None:
     assert labels["io.modelstacks.lock"] == f"sha256:{lock.digest}"
     assert labels["org.opencontainers.image.base.name"] == "modelstacks/base"
     assert labels["org.opencontainers.image.base.digest"].startswith("sha256:")
-    assert settings_module.load().home == REPO
+    assert settings_module.load().home == HOME

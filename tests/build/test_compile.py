@@ -32,8 +32,8 @@ from builder.render import Recipe, recipes
 from builder.spec import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import TOOLCHAIN, Ground, ground, package, python, remove_images, talking
-from tests.conftest import FAMILY, REPO, cli, document
+from tests.build.kit import TOOLCHAIN, Ground, ground, package, python, talking
+from tests.conftest import FAMILY, REPO, cli, document, remove_images
 
 PROJECTS = ["diff-gaussian-rasterization", "fromgit", "fromsdist", "gridencoder", "plain", "simple-knn"]
 LOOK = """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from builder.engine.client import Engine
-from tests.conftest import REPO, cli, document, uncached, write_stack
+from tests.conftest import IMAGES, REPO, cli, document, uncached, write_stack
 from tests.private_engine import private_engine
 
 # Byte-compiling its 1500 files takes seconds, long enough to be in the middle of it.
@@ -47,7 +47,7 @@ def test_a_killed_build_leaves_nothing_broken_and_the_next_one_finishes(tiny: Pa
     with building(tiny, "killed") as child:
         os.killpg(child.pid, signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
-    assert engine.image("modelstacks/killed:latest") is None
+    assert engine.image(f"{IMAGES}/killed:latest") is None
     again = document(cli("--json", "--stacks", str(tiny), "build", "killed"))["images"][0]
     assert again["built"] is True
     engine.run(["run", "--rm", "--network", "none", again["tag"], "python", "-c", "import sympy"])
@@ -98,23 +98,23 @@ def exchanged(good: bytes) -> bytes:
     [(flipped, "Failed to download `colorama==0.4.6`"), (exchanged, "Hash mismatch for `colorama==0.4.6`")],
 )
 def test_a_wheel_that_changes_after_its_check_is_refused_by_the_build(
-    tiny: Path, engine: Engine, damage: Callable[[bytes], bytes], words: str
+    tiny: Path, tmp_path: Path, engine: Engine, damage: Callable[[bytes], bytes], words: str
 ) -> None:
     """The wheelhouse is checked by fetch; a file that rots between fetch and build must not get in."""
     write_stack(tiny, "rotten", packages=["colorama==0.4.6"])
-    document(cli("--json", "--stacks", str(tiny), "lock", "rotten"))
-    document(cli("--json", "--stacks", str(tiny), "fetch", "rotten"))
-    wheel = REPO / "wheels" / "colorama-0.4.6-py2.py3-none-any.whl"
+    # A wheelhouse of its own: a file damaged in place takes every hard link to it along.
+    (tmp_path / "assets").symlink_to(REPO / "assets")
+    here = {"MODELSTACKS_HOME": str(tmp_path)}
+    document(cli("--json", "--stacks", str(tiny), "lock", "rotten", env=here))
+    document(cli("--json", "--stacks", str(tiny), "fetch", "rotten", env=here))
+    wheel = tmp_path / "wheels" / "colorama-0.4.6-py2.py3-none-any.whl"
     good, times = wheel.read_bytes(), wheel.stat()
-    try:
-        wheel.write_bytes(damage(good))
-        os.utime(wheel, ns=(times.st_atime_ns, times.st_mtime_ns))
-        done = cli("--json", "--stacks", str(tiny), "build", "rotten")
-        assert done.returncode == 1
-        assert words in json.loads(done.stdout)["errors"][0]["why"]
-        assert engine.image("modelstacks/rotten:latest") is None
-        found = document(cli("--json", "--stacks", str(tiny), "fetch", "rotten", "--verify"))["stacks"]["rotten"]
-        assert found["fetched"] == [wheel.name]
-        assert wheel.read_bytes() == good
-    finally:
-        wheel.unlink(missing_ok=True)
+    wheel.write_bytes(damage(good))
+    os.utime(wheel, ns=(times.st_atime_ns, times.st_mtime_ns))
+    done = cli("--json", "--stacks", str(tiny), "build", "rotten", env=here)
+    assert done.returncode == 1
+    assert words in json.loads(done.stdout)["errors"][0]["why"]
+    assert engine.image(f"{IMAGES}/rotten:latest") is None
+    again = cli("--json", "--stacks", str(tiny), "fetch", "rotten", "--verify", env=here)
+    assert document(again)["stacks"]["rotten"]["fetched"] == [wheel.name]
+    assert wheel.read_bytes() == good

@@ -13,6 +13,7 @@ from builder.lock import read
 from builder.render import Rendered, base_tag
 from builder.smoke.report import Gpu, Result, SmokeReport
 from builder.ui import Ui
+from tests.conftest import IMAGES
 
 
 def failed_build(folder: Path, base: str, step: str, engine: Engine) -> JobError:
@@ -21,7 +22,7 @@ def failed_build(folder: Path, base: str, step: str, engine: Engine) -> JobError
     (folder / "Dockerfile").write_text(f"FROM {base}\nRUN {step}\n")
     with pytest.raises(JobError) as caught:
         build = Rendered(folder, folder / "Dockerfile", {})
-        buildx.run(build, engine, Ui(), tags=("modelstacks/test:fails",), labels={}, epoch=1, use_cache=False)
+        buildx.run(build, engine, Ui(), tags=(f"{IMAGES}/test:fails",), labels={}, epoch=1, use_cache=False)
     return caught.value
 
 

@@ -12,10 +12,10 @@ import pytest
 import tomli
 from packaging.pylock import Pylock
 
-from builder import settings as site
 from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock import Artifact, LockedBase, LockedIndex, StackLock, read, store
+from tests.conftest import REPO
 from tests.lock.conftest import wheel
 
 
@@ -180,7 +180,7 @@ def test_a_hostile_pylock_that_belongs_to_its_lock_is_refused(folder: Path) -> N
 
 
 def test_the_shipped_locks_are_as_this_program_writes_them(tmp_path: Path) -> None:
-    found = sorted((site.load().home / "stacks").glob("*/stack.lock"))
+    found = sorted((REPO / "stacks").glob("*/stack.lock"))
     assert found
     for path in found:
         store.write(tmp_path / path.parent.name, read(path.parent))

@@ -19,7 +19,7 @@ from builder.files import same_file
 from builder.lock import StackLock, read
 from builder.lock.store import exists
 from builder.render import base_tag
-from tests.conftest import REPO
+from tests.conftest import IMAGES, REPO, remove_images
 
 KEEP = "MODELSTACKS_KEEP_REHEARSAL"
 # apt takes no newer release of what the base has: here the Python that stands for Ubuntu's is older than Debian 12's.
@@ -47,6 +47,7 @@ class Clone:
         """The command line, in the clone; what it says goes to the clone's log. path: folders before those of PATH."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OWN)}
         here = ["localhost", "127.0.0.1", *filter(None, [kept.get("no_proxy")])]
+        kept |= {"MODELSTACKS_IMAGE_PREFIX": IMAGES}
         kept |= {"APT_CONFIG": str(self.folder / "apt.conf"), "no_proxy": ",".join(here)}
         kept["PATH"] = f"{path}:{kept['PATH']}" if path else kept["PATH"]
         with (self.folder / "log").open("a") as log:
@@ -91,29 +92,17 @@ def clone(folder: Path, stack: str, settings: str, engine: Engine, *, locked: bo
     checkout = site_settings.load()
     for path in [*checkout.wheels.glob("uv-*.whl"), *(checkout.assets / "debs").glob("*.deb")]:
         same_file(path, folder / path.relative_to(checkout.home))
-    before = _images(engine, stack)
     try:
         yield Clone(folder, stack, shipped)
     finally:
-        there = _images(engine, stack)
-        if os.environ.get(KEEP) and f"modelstacks/{stack}:latest" in there:
-            engine.tag(f"modelstacks/{stack}:latest", f"modelstacks/{stack}:rehearsal")
-        for tag, image in there.items():
-            if tag not in before:
-                engine.remove(tag)
-            elif before[tag] != image:
-                engine.tag(before[tag], tag)  # a real one of the user's own
+        if os.environ.get(KEEP) and engine.image(f"{IMAGES}/{stack}:latest"):
+            engine.tag(f"{IMAGES}/{stack}:latest", f"modelstacks/{stack}:rehearsal")
+        remove_images(engine, stack)
         if exists(folder / "stacks" / stack):
             engine.remove(base_tag(read(folder / "stacks" / stack).base))
         # contexts hold links to the same gigabytes
         for path in [folder / "wheels", folder / "assets", *(folder / "build").rglob("contexts")]:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _images(engine: Engine, stack: str) -> dict[str, str]:
-    """Tag and id of every image of a stack."""
-    words = ["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", f"modelstacks/{stack}"]
-    return dict(line.split() for line in engine.run(words).stdout.splitlines())
 
 
 def _files(stacks: Path, stack: str) -> dict[str, bytes]:

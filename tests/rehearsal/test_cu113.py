@@ -24,7 +24,8 @@ from builder.lock import StackLock, resolve
 from builder.render import base_tag
 from builder.spec import load_stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, python, remove_images, talking
+from tests.build.kit import Ground, ground, python, talking
+from tests.conftest import remove_images
 from tests.registry import registry
 from tests.rehearsal.bases import python_base
 

@@ -22,8 +22,8 @@ from builder.lock import StackLock
 from builder.render import base_tag
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, python, remove_images
-from tests.conftest import REPO
+from tests.build.kit import Ground, ground, python
+from tests.conftest import REPO, remove_images
 from tests.registry import registry
 from tests.rehearsal import cuda11
 from tests.rehearsal.bases import python_base

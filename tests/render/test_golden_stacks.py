@@ -138,7 +138,7 @@ def rendered(name: str, aside: Path) -> dict[str, str]:
         digest = f"sha256:{sha256_text(service.image)}"
         pulled = ServiceLock(stack=name, inputs="", reference=f"{untagged(service.image)}@{digest}", blobs=())
         lock = service_locks.read(folder) if store.exists(folder) else pulled
-        return {f"{name}.compose.yaml": service_render.compose(service, lock, SETTINGS.templates)}
+        return {f"{name}.compose.yaml": service_render.compose(service, lock, SETTINGS)}
     # A stack's own files change more often than what becomes of them here; that they make another image is tested
     # in tests/build/test_compile.py.
     stack = load_stack(name, SETTINGS)

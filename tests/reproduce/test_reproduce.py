@@ -19,7 +19,7 @@ from builder.reproduce.differences import differences
 from builder.settings import Settings, load
 from builder.spec import load_stack
 from builder.ui import Ui
-from tests.conftest import REPO, cli, document
+from tests.conftest import IMAGES, REPO, cli, document
 from tests.private_engine import Store, private_engine
 
 
@@ -46,7 +46,7 @@ def test_two_builds_are_identical_in_both_image_stores(
 
 def layer_kinds(engine: Engine, archive: Path) -> list[str]:
     """How each layer of the built image is kept: tar, gzip or zstd, the base's first."""
-    engine.run(["save", "--output", str(archive), "modelstacks/tiny:latest"])
+    engine.run(["save", "--output", str(archive), f"{IMAGES}/tiny:latest"])
     with tarfile.open(archive) as tar:
 
         def blob(digest: str) -> dict[str, Any]:
@@ -79,12 +79,12 @@ def test_a_build_that_depends_on_the_clock_is_told_and_its_file_named(
     with (tmp_path / "templates" / "labels.j2").open("a") as stream:
         stream.write("RUN date +%N > /etc/built-at\n")
     base = load(stacks=(tiny,))
-    settings = _OtherTemplates(home=base.home, stacks=base.stacks, folder=tmp_path / "templates")
+    settings = _OtherTemplates(home=base.home, stacks=base.stacks, image_prefix=IMAGES, folder=tmp_path / "templates")
     stack = load_stack("tiny", settings)
     report = reproduce(stack, locked(stack), settings, engine, Ui())
     assert not report.identical
     assert [item.path for item in report.files if item.what == "bytes"] == ["etc/built-at"]
-    assert engine.image("modelstacks/tiny:reproduce-1") is None
+    assert engine.image(f"{IMAGES}/tiny:reproduce-1") is None
 
 
 def test_differences_names_presence_mode_owner_link_and_bytes(tiny: Path, engine: Engine, tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_differences_names_presence_mode_owner_link_and_bytes(tiny: Path, engine
         "two": "echo b > /bytes && chmod 644 /bytes && ln -s b /link && touch /owned && chown 5:6 /owned",
     }
     for name, step in steps.items():
-        (tmp_path / name).write_text(f"FROM modelstacks/tiny:latest\nRUN {step}\n")
-        where = ["--tag", f"modelstacks/test:{name}", "--file", str(tmp_path / name), str(tmp_path)]
+        (tmp_path / name).write_text(f"FROM {IMAGES}/tiny:latest\nRUN {step}\n")
+        where = ["--tag", f"{IMAGES}/test:{name}", "--file", str(tmp_path / name), str(tmp_path)]
         engine.run(["buildx", "build", "--quiet", "--network=none", *where])
     try:
-        found = {(item.path, item.what) for item in differences(engine, "modelstacks/test:one", "modelstacks/test:two")}
+        found = {(item.path, item.what) for item in differences(engine, f"{IMAGES}/test:one", f"{IMAGES}/test:two")}
     finally:
         for name in steps:
-            engine.remove(f"modelstacks/test:{name}")
+            engine.remove(f"{IMAGES}/test:{name}")
     assert {("only-here", "presence"), ("owned", "presence"), ("bytes", "mode"), ("bytes", "bytes")} <= found
     assert ("link", "link") in found
     assert not any(path.startswith("usr/") for path, _ in found)

@@ -24,7 +24,7 @@ from builder.settings import load as site
 from builder.spec import load
 from builder.spec.service import Service
 from builder.ui import Ui
-from tests.conftest import REPO
+from tests.conftest import IMAGES, REPO, remove_images
 from tests.registry import registry
 
 NAME = "standin-nim"  # the shipped stack file under a name of its own
@@ -48,7 +48,7 @@ class Served:
         (stacks / NAME).mkdir(parents=True)
         shutil.copy(REPO / "stacks" / "audio2face-nim" / "stack.yaml", stacks / NAME)
         mirrors = {"nvcr.io/nim/nvidia": (f"{self.address}/nim/nvidia",)}
-        return Settings(home=root / "home", stacks=(stacks,), images=mirrors, ca_bundle=(self.ca,))
+        return Settings(home=root / "home", stacks=(stacks,), images=mirrors, ca_bundle=(self.ca,), image_prefix=IMAGES)
 
 
 def pushed(engine: Engine, folder: Path, address: str, text: str) -> str:
@@ -99,9 +99,7 @@ def service(settings: Settings) -> Service:
 def clean(engine: Engine) -> Iterator[None]:
     """Takes the names of the service's images away again."""
     yield
-    names = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"modelstacks/{NAME}"]
-    for tag in engine.run(names).stdout.split():
-        engine.remove(tag)
+    remove_images(engine, NAME)
 
 
 def trusting_nobody(settings: Settings) -> Settings:

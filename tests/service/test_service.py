@@ -38,7 +38,7 @@ from builder.spec.model import Stack
 from builder.spec.service import Service
 from builder.stack import make
 from builder.ui import Ui
-from tests.conftest import cli, document
+from tests.conftest import IMAGES, cli, document
 from tests.registry import registry
 from tests.service.conftest import NAME, Served, environment, pushed, trusting_nobody
 
@@ -95,7 +95,7 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
         blob.sha256 for blob in lock.blobs
     }
     built = have(service, settings, engine, Ui())
-    assert (built.tag, built.built) == (f"modelstacks/{NAME}:{up.digest.replace(':', '-')}", True)
+    assert (built.tag, built.built) == (f"{IMAGES}/{NAME}:{up.digest.replace(':', '-')}", True)
     assert have(service, settings, engine, Ui()).built is False
     assert smoke(service, locked(service), settings, engine, gpu="none").green
 
@@ -109,11 +109,11 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     assert KEY not in here(settings)
     assert KEY.encode() not in bundle.read_bytes()
 
-    other = Settings(home=tmp_path / "other" / "home", stacks=(tmp_path / "other" / "stacks",))
+    other = Settings(home=tmp_path / "other" / "home", stacks=(tmp_path / "other" / "stacks",), image_prefix=IMAGES)
     for path in (other.home, other.stacks[0]):
         path.mkdir(parents=True)
     engine.remove(built.tag)
-    engine.remove(f"modelstacks/{NAME}:latest")
+    engine.remove(f"{IMAGES}/{NAME}:latest")
     import_(bundle, other, Ui())
     found = load(NAME, other)
     assert isinstance(found, Service)
@@ -198,7 +198,7 @@ def test_the_compose_file_starts_the_locked_image_with_its_gpu_and_without_a_sec
     text = render(service, locked(service), settings).compose.read_text()
     one = yaml.safe_load(text)["services"]["service"]
     assert one == {
-        "image": tag(service, lock),
+        "image": tag(service, lock, settings),
         "pull_policy": "never",
         "restart": "unless-stopped",
         "ports": ["${BIND:-127.0.0.1}:8000:8000", "${BIND:-127.0.0.1}:52000:52000"],
@@ -223,7 +223,7 @@ def test_the_compose_file_starts_the_locked_image_with_its_gpu_and_without_a_sec
     bare = service.model_copy(
         update={"gpu": False, "volumes": {}, "switches": (), "secrets": (), "env": {"MODE": "a: [b] #c 'd'"}}
     )
-    said = yaml.safe_load(compose(bare, lock, settings.templates))
+    said = yaml.safe_load(compose(bare, lock, settings))
     assert said["services"]["service"]["environment"] == ["MODE=a: [b] #c 'd'"]
     assert not {"deploy", "volumes", "env_file"} & {*said, *said["services"]["service"]}
 
@@ -253,7 +253,7 @@ def test_smoke_says_what_it_proved_and_what_it_could_not(
     assert json.loads(required.evidence.read_text())["image_id"] == required.image_id
     # an image under the locked name that is another one, and has a key in it
     (settings.home / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV NGC_API_KEY=oops\n")
-    name = tag(service, lock)
+    name = tag(service, lock, settings)
     engine.run(["buildx", "build", "--quiet", "--load", "-t", name, str(settings.home)])
     bad = by_name(smoke(silent, locked(silent), settings, engine, gpu="none"))
     assert bad["the image is the locked one"][0] == "failed"
@@ -290,7 +290,7 @@ def test_the_command_line_takes_a_service_where_it_makes_sense(up: Served, tmp_p
     settings = up.settings(tmp_path / "site")
     env = environment(settings, tmp_path)
     made = document(cli("--json", "stack", NAME, "--gpu", "none", env=env))["stacks"][0]
-    assert made["image"]["tag"] == f"modelstacks/{NAME}:{up.digest.replace(':', '-')}"
+    assert made["image"]["tag"] == f"{IMAGES}/{NAME}:{up.digest.replace(':', '-')}"
     assert made["smoke"]["green"] is True
     found = {row["name"]: row for row in document(cli("--json", "list", env=env))["stacks"]}[NAME]
     assert (found["family"], found["lock"], found["fetched"]) == ("service", "fresh", "3 of 3")

@@ -53,6 +53,7 @@ ca-bundle = ["site.pem", "/etc/site"]
 mount-weights = ["alexnet-*.pth"]
 tls = "hash-locked"
 engine = "tcp://build.example:2376"
+image-prefix = "registry.example:5000/team"
 [mirrors]
 "https://files.example/whl" = ["https://a.example/whl", "https://b.example/whl/"]
 "https://git.example/" = "https://nexus.example/git/"
@@ -78,6 +79,7 @@ read = 5
     assert (found.tls, found.read_timeout, found.connect_timeout) == ("hash-locked", 5, 15)
     assert found.engine_environment({}) == {"DOCKER_HOST": "tcp://build.example:2376"}
     assert found.engine_environment({"DOCKER_CONTEXT": "mine"}) == {}
+    assert found.image("gsplat") == "registry.example:5000/team/gsplat:latest"
     assert found.tokens == {"nexus.example": "NEXUS_TOKEN"}
     client = project / "client.pem"
     assert found.client_certificates == {"nexus.example:8443": ClientCertificate(cert=client, key=client)}
@@ -108,6 +110,7 @@ def test_a_project_entry_stands_in_place_of_the_users_and_the_rest_stays(place):
         ("[mirrors]\n'https://a.example' = 'http://b.example'", 2, "has no TLS", "https://b.example"),
         ("[mirrors]\n'https://a.example' = []", 2, "at least 1 item", "docs/settings.md"),
         ("[images]\n'docker.io' = 'https://harbor.example'", 2, "beginning of an image name", "without https://"),
+        ("image-prefix = 'Team'", 1, "beginning of an image name", "registry.example.org:5000/team"),
         ("[tokens]\n'a.example' = 'glpat-secret'", 2, "not the name of an environment variable", "not the token"),
         ("[tokens]\n'https://a.example' = 'A'", 2, "it is not a host", "nexus.example.org"),
         ("[timeouts]\nread = -1", 2, "`timeouts.read`: input should be greater than 0", "seconds"),

@@ -16,6 +16,7 @@ from builder.smoke.session import ProbeError, Probes
 from builder.smoke.subject import of_checks, of_stack
 from builder.smoke.target import VENV, Container, Image
 from builder.ui import Ui
+from tests.conftest import IMAGES
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_gpu_that_a_container_shows_and_cannot_use_is_red(judge_running, conta
 def test_a_container_that_cannot_be_tested_is_refused(judge_running, container, engine):
     paused = container()
     engine.run(["pause", paused])
-    with pytest.raises(InputError, match=rf"does not run: it is paused.*docker unpause {paused}.*--image modelstacks/"):
+    with pytest.raises(InputError, match=rf"does not run: it is paused.*docker unpause {paused}.*--image {IMAGES}/"):
         judge_running(paused, of_checks(["opencv"]))
     engine.run(["unpause", paused])
     without_memory = container("--ipc", "none")

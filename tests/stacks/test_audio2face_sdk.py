@@ -41,8 +41,8 @@ from builder.smoke import SmokeReport, smoke
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, remove_images, tree
-from tests.conftest import FAMILY, REPO, cli, document
+from tests.build.kit import Ground, ground, tree
+from tests.conftest import FAMILY, REPO, cli, document, remove_images
 
 SHIPPED = REPO / "stacks" / "audio2face-sdk"
 STANDIN = Path(__file__).parent / "standins" / "audio2face_sdk"

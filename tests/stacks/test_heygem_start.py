@@ -12,7 +12,7 @@ import pytest
 from builder import settings as site
 from builder.engine.client import Engine
 from builder.spec.load import load_stack
-from tests.conftest import REPO
+from tests.conftest import IMAGES, REPO
 
 START = REPO / "stacks" / "heygem" / "files"
 PYTHON = (3, 8)
@@ -100,7 +100,7 @@ def test_both_stacks_differ_in_cuda_and_onnxruntime_alone() -> None:
 def contained(engine: Engine, code: Path, *words: str) -> subprocess.CompletedProcess[str]:
     options = ["--rm", "--network", "none", "--volume", f"{code}:/code:ro", "--volume", f"{START}:/opt/heygem:ro"]
     options += ["--env", "PYTHONPATH=/opt/heygem", "--workdir", "/code", "--entrypoint", "/opt/venv/bin/python"]
-    return engine.run(["run", *options, "modelstacks/tiny", "-m", "heygem_start", *words], check=False)
+    return engine.run(["run", *options, f"{IMAGES}/tiny", "-m", "heygem_start", *words], check=False)
 
 
 def test_in_a_container_it_stops_before_the_program(engine: Engine, tiny: Path, tmp_path: Path) -> None:

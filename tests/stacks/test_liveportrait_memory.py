@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from builder.engine.client import Engine
-from tests.conftest import REPO
+from tests.conftest import IMAGES, REPO
 
 START = REPO / "stacks" / "liveportrait" / "files"
 GB = 10**9
@@ -192,7 +192,7 @@ def contained(engine: Engine, limit: str, *words: str, env: str = "") -> subproc
     """The entry point in a container with a memory limit."""
     options = ["--rm", "--network", "none", "--memory", limit, "--volume", f"{START}:/opt/liveportrait:ro"]
     options += ["--env", "PYTHONPATH=/opt/liveportrait", *(["--env", env] if env else [])]
-    python = ["--entrypoint", "/opt/venv/bin/python", "modelstacks/tiny", "-m", "liveportrait_start"]
+    python = ["--entrypoint", "/opt/venv/bin/python", f"{IMAGES}/tiny", "-m", "liveportrait_start"]
     return engine.run(["run", *options, *python, *words], check=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builder.engine.client import Engine
-from tests.conftest import REPO, cli, document, uncached
+from tests.conftest import HOME, REPO, cli, document, remove_images, uncached
 
 
 def made(name: str, *words: str) -> dict[str, Any]:
@@ -48,11 +48,9 @@ def test_one_small_package_more_does_not_reinstall_the_cuda_libraries(engine: En
                 document(cli("--json", "--stacks", str(tmp_path), verb, "ort-more"))
             built = document(cli("--json", "--stacks", str(tmp_path), "build", "ort-more"))["images"][0]
             assert built["built"] is True
-        log = (REPO / "build" / "ort-more" / "build.log").read_text()
+        log = (HOME / "build" / "ort-more" / "build.log").read_text()
     finally:
-        names = engine.run(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "modelstacks/ort-more"])
-        for name in names.stdout.split():
-            engine.remove(name)
+        remove_images(engine, "ort-more")
     steps = dict(re.findall(r"^#(\d+) \[(wheels\S*-layer) 1/1\]", log, re.M))
     cached = {name for number, name in steps.items() if re.search(rf"^#{number} CACHED$", log, re.M)}
     ran = set(steps.values()) - cached
