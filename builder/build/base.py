@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+from builder.build import sandbox
 from builder.build.archive import image_blobs, to_json, write_archive
 from builder.engine.client import Engine
 from builder.errors import JobError, SurroundingsError
@@ -109,17 +109,18 @@ def bootstrap(base: LockedBase, settings: Settings, folder: Path, ui: Ui) -> Pat
         same_file(source, debs / deb.filename)
     (debs / "Packages").write_text(package_list(debs, base.debs))
     root = folder / "root.tar"
-    command = ["mmdebstrap", "--variant=minbase", "--format=tar", "--architectures=amd64"]
+    command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--architectures=amd64"]
     command += [f"--include={','.join(deb.project for deb in base.debs)}"]
-    command += [f"--customize-hook={_CLEAN}", "", str(root), f"deb [trusted=yes] copy:{debs} ./"]
-    # Nothing else of the caller's: the packages' own scripts see it, and .pyc files came out different by it.
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TMPDIR": str(folder)}
-    environment |= {"SOURCE_DATE_EPOCH": str(base.epoch), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command += [f"--customize-hook={_CLEAN}", "", "-", "deb [trusted=yes] copy:/debs ./"]
+    # Nothing of the caller's: the packages' own scripts see it, and .pyc files came out different by it.
+    environment = {"SOURCE_DATE_EPOCH": str(base.epoch), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    inside = folder / "inside"
+    inside.mkdir()
+    done = sandbox.run(command, inside, shown={debs: "/debs"}, environment=environment, out=root)
     if done.returncode != 0:
-        for line in done.stderr.splitlines()[-15:]:
+        for line in done.said[-15:]:
             ui.sub("mmdebstrap", line)
-        why = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("E:")), "")
+        why = next((line for line in reversed(done.said) if line.startswith("E:")), "")
         raise JobError("mmdebstrap could not make the base image", why=why, fix="see its words above")
     return root
 
