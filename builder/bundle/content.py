@@ -21,13 +21,15 @@ from builder.lock.existing import locked
 from builder.lock.service import ServiceLock
 from builder.render import recipes
 from builder.settings import Settings
+from builder.settings.program import PROGRAM as OWN_FILES
+from builder.settings.program import WITHIN
 from builder.spec import Loaded
 from builder.spec.files import FILES, own_files
 from builder.spec.load import FAMILIES, STACK_FILE
 from builder.spec.service import Service
 
 # All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
-_FOLDERS = ("builder", "docs", "templates", "tools")
+_FOLDERS = ("docs", "templates", "tools")
 _FILES = (
     "LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements.lock",
     "stacks/schema.json", "stacks/service.schema.json", "stacks/families/schema.json", "wheels/README.md",
@@ -67,14 +69,17 @@ def file_item(name: str, path: Path) -> Item:
     return Item(member=member, path=path)
 
 
-def program(settings: Settings) -> list[Item]:
+def program() -> list[Item]:
     """The source of this program, as much as `make` needs."""
-    root = settings.templates.parent
-    paths = [root / name for name in _FILES]
-    for folder in _FOLDERS:
-        found = [path for path in (root / folder).rglob("*") if path.is_file()]
-        paths += [path for path in found if not any(_hidden(part) for part in path.relative_to(root).parts)]
-    return [text_item(f"{PROGRAM}/{path.relative_to(root).as_posix()}", path.read_bytes()) for path in paths]
+    found = {name: OWN_FILES / name for name in _FILES}
+    for name, folder in {"builder": WITHIN.parent, **{name: OWN_FILES / name for name in _FOLDERS}}.items():
+        inside = {path: path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+        found |= {
+            f"{name}/{part.as_posix()}": path
+            for path, part in inside.items()
+            if not any(_hidden(word) for word in part.parts) and not path.is_relative_to(WITHIN)
+        }
+    return [text_item(f"{PROGRAM}/{name}", path.read_bytes()) for name, path in found.items()]
 
 
 def _hidden(part: str) -> bool:

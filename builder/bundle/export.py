@@ -111,7 +111,7 @@ def _items(stacks: Sequence[Loaded], settings: Settings, ui: Ui, *, python: str,
             verb = "build" if item.member.name.startswith("wheels/built/") else "fetch"
             fix = f"run `make {verb} STACK={','.join(one.name for one in stacks)}`"
             raise JobError(f"{item.path.name} is in the lock but not fetched", where=str(item.path), fix=fix)
-    found += content.program(settings)
+    found += content.program()
     wheels = own_wheels(python, settings, ui, offline=offline)
     found += [content.file_item(f"{PROGRAM}/{content.OWN_WHEELS}/{path.name}", path) for path in wheels]
     return content.distinct(found)

@@ -16,6 +16,7 @@ from builder.bundle.content import OWN_WHEELS
 from builder.errors import InputError, JobError
 from builder.files import held, sha256_of, sha256_text, sync_folder, write_atomic
 from builder.settings import Settings
+from builder.settings.program import PROGRAM
 from builder.ui import Ui
 
 _GLIBCS = (17, 24, 27, 28, 31, 34, 35, 36)  # manylinux_2_N tags that wheels are published under
@@ -34,7 +35,7 @@ def own_wheels(python: str, settings: Settings, ui: Ui, *, offline: bool) -> lis
     """
     if not re.fullmatch(r"3\.\d{1,2}", python) or int(python[2:]) < 10:
         raise InputError(f"--python {python} is not a version such as 3.11, 3.10 or newer")
-    lock = (settings.templates.parent / "requirements.lock").read_text()
+    lock = (PROGRAM / "requirements.lock").read_text()
     wanted = _for_python(lock, python)
     folder = settings.home / OWN_WHEELS
     record = folder / f".cp{python.replace('.', '')}.list"

@@ -57,7 +57,7 @@ def import_(
     stream = source(bundle)
     try:
         with held(settings.assets / f"{_STAGING}.lock"):
-            work = _Import(Reader(stream, stream.where), stream.where, settings, into or settings.stacks[-1])
+            work = _Import(Reader(stream, stream.where), stream.where, settings, into or settings.own_stacks)
             placed = work.run(ui, overwrite_stacks=overwrite_stacks)
     except OSError as error:
         raise _disk(error, settings.home) from error

@@ -14,7 +14,9 @@ from builder.settings import Settings, load
 from builder.ui import Ui
 
 if TYPE_CHECKING:
-    from builder.spec import Stacks
+    from collections.abc import Iterable
+
+    from builder.spec import Loaded, Stacks
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,21 @@ class Run:
         from builder.spec import Stacks
 
         return Stacks(self.settings)
+
+    def owned(self, words: Iterable[str], default: str = "") -> list[Loaded]:
+        """What these words ask for, as `Stacks.named`, for a verb that may write a lock.
+
+        Where this program is installed, a shipped stack is first copied to the user's own folder of stacks, so that
+        nothing is written among the installed files.
+        """
+        from builder.spec.load import Stacks, own
+
+        loaded = self.stacks.named(words, default)
+        if not (copies := own(loaded, self.settings)):
+            return loaded
+        for one in copies:
+            self.ui.say(f"{one.name}: copied from the shipped stacks to {one}")
+        return Stacks(self.settings).named(one.name for one in loaded)
 
 
 @dataclass

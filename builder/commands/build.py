@@ -20,6 +20,6 @@ def command(run: Run, stacks: tuple[str, ...], offline: bool, frozen: bool) -> N
     from builder.build.verb import have
     from builder.engine.client import Engine
 
-    loaded, engine = run.stacks.named(stacks), Engine.connect()
+    loaded, engine = run.owned(stacks), Engine.connect()
     documents = [have(one, run.settings, engine, run.ui, frozen=frozen, offline=offline).document() for one in loaded]
     run.ui.document({"images": documents})

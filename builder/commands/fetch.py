@@ -19,6 +19,6 @@ def command(run: Run, stacks: tuple[str, ...], verify: bool, offline: bool, froz
 
     documents = {
         one.name: bring(one, run.settings, run.ui, verify=verify, offline=offline, frozen=frozen).document()
-        for one in run.stacks.named(stacks)
+        for one in run.owned(stacks)
     }
     run.ui.document({"stacks": documents})

@@ -18,7 +18,7 @@ def command(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> 
     from builder.lock.verb import lock as write
 
     documents = []
-    for one in run.stacks.named(stacks):
+    for one in run.owned(stacks):
         require_lockable(one, run.ui)
         documents.append(write(one, run.settings, run.ui, upgrade=upgrade, partly=pending))
     run.ui.document({"locks": documents})

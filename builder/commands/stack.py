@@ -24,6 +24,6 @@ def command(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, froz
 
     documents = [
         make(one, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document()
-        for one in run.stacks.named(stacks, "onnx-cpu")
+        for one in run.owned(stacks, "onnx-cpu")
     ]
     run.ui.document({"stacks": documents})

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError
-from builder.settings.model import CHECKOUT, ClientCertificate, Settings
+from builder.settings.model import ClientCertificate, Settings
+from builder.settings.program import INSTALLED, PROGRAM, SHIPPED
 
 if TYPE_CHECKING:
     from builder.settings.shape import Site
@@ -73,7 +74,7 @@ def _files(env: Mapping[str, str], folder: Path) -> Iterator[Level]:
 
     config = env.get("XDG_CONFIG_HOME") or (f"{env['HOME']}/.config" if env.get("HOME") else "")
     user = Path(config, "modelstacks", FILE) if config else None
-    home = Path(env.get("MODELSTACKS_HOME") or CHECKOUT).resolve()
+    home = Path(env.get("MODELSTACKS_HOME") or _home()).resolve()
     project = next((path for path in (*_upward(folder.resolve()), home / FILE) if path.is_file()), None)
     for path in dict.fromkeys((user, project)):
         if path is not None and path.is_file():
@@ -84,6 +85,11 @@ def _files(env: Mapping[str, str], folder: Path) -> Iterator[Level]:
                 return f"{path}:{line}" if line else str(path)
 
             yield Level(values, where, path.parent)
+
+
+def _home() -> Path:
+    """The home where none is given."""
+    return Path.cwd() if INSTALLED else PROGRAM
 
 
 def _upward(folder: Path) -> Iterator[Path]:
@@ -152,9 +158,11 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
     tables = {key: found.each(key) for key in _TABLES}
     archives = {name: tuple(addresses) for name, addresses in named.items()}
     several = {addresses[0]: addresses for addresses in archives.values() if len(addresses) > 1}
+    home = (found.path("home") or _home()).resolve()
+    given = [path.resolve() for path in found.paths("stacks")]
     settings = Settings(
-        home=(found.path("home") or CHECKOUT).resolve(),
-        stacks=(CHECKOUT / "stacks", *(path.resolve() for path in found.paths("stacks")), *stacks),
+        home=home,
+        stacks=(SHIPPED, *([home / "stacks"] if INSTALLED else []), *given, *stacks),
         index=found.one("index", ""),
         mirrors={name: addresses[0] for name, addresses in archives.items()},
         ca_bundle=tuple(found.paths("ca-bundle")),

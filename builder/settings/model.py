@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from builder.settings.program import PROGRAM
+
 Tls = Literal["verify", "hash-locked"]
 
 
@@ -73,14 +74,19 @@ class Settings:
         return self.home / "assets"
 
     @property
+    def own_stacks(self) -> Path:
+        """The folder of stacks that things are written to where none is named: the last one."""
+        return self.stacks[-1]
+
+    @property
     def build(self) -> Path:
         """Rendered builds and reports, one folder per stack."""
         return self.home / "build"
 
     @property
     def templates(self) -> Path:
-        """The Jinja templates of the checkout."""
-        return CHECKOUT / "templates"
+        """The Jinja templates that come with this program."""
+        return PROGRAM / "templates"
 
     @property
     def cache_folder(self) -> Path:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from builder.spec.model import Stack
     from builder.ui import Ui
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent  # where the package is imported from
 _NO_TESTS = 5  # pytest's exit code where it had no test to run
 
 

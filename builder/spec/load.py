@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -17,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from builder.errors import InputError, InputErrors
 from builder.settings import Settings
+from builder.settings.program import INSTALLED, SHIPPED
 from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
@@ -142,10 +145,13 @@ def load_stack(name: str, settings: Settings) -> Stack:
 def stack_names(settings: Settings) -> dict[str, Path]:
     """Each stack's name and the folder that holds its stack.yaml, in the order of the folders, then by name.
 
+    Where this program is installed, a stack of one's own may stand in the place of a shipped one.
     Raises InputError where a folder of stacks is missing, a name is malformed, or two folders hold one name.
     """
     names: dict[str, Path] = {}
     for folder in dict.fromkeys(settings.stacks):
+        if INSTALLED and folder == settings.own_stacks and not folder.exists():
+            continue  # made when something is put there
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
@@ -158,12 +164,27 @@ def stack_names(settings: Settings) -> dict[str, Path]:
                 why = "a stack's name is that of its folder, and becomes part of an image's tag"
                 fix = "rename the folder: a-z, 0-9, '.' and '-', at most 64 characters"
                 raise InputError(f"{entry.name!r} is not a stack's name", where=shown(entry), why=why, fix=fix)
-            if entry.name in names:
+            if entry.name in names and not (INSTALLED and names[entry.name].parent == SHIPPED):
                 why = f"it is also in {shown(names[entry.name])}"
                 fix = "rename one of the two folders"
                 raise InputError(f"the stack {entry.name} is there twice", where=shown(entry), why=why, fix=fix)
             names[entry.name] = entry
     return names
+
+
+def own(loaded: Iterable[Loaded], settings: Settings) -> list[Path]:
+    """Copy those of the shipped stacks to the user's own folder where this program is installed; gives the copies.
+
+    Nothing is copied in a checkout, where the shipped stacks are the user's to change.
+    """
+    copies = []
+    for one in loaded:
+        if INSTALLED and one.folder.parent == SHIPPED:
+            settings.own_stacks.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".copy-", dir=settings.own_stacks) as aside:
+                new = shutil.copytree(one.folder, Path(aside) / one.name)
+                copies.append(new.rename(settings.own_stacks / one.name))
+    return copies
 
 
 def stack_folder(name: str, settings: Settings) -> Path:

@@ -28,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 
 from builder.errors import InputErrors, ModelstacksError
+from builder.ui.spoken import spoken
 
 _WIDE = 200  # characters of a table's line off a terminal
 _PLAIN_SECONDS = 5.0  # off a terminal, one progress line per this many seconds
@@ -101,7 +102,7 @@ class Ui:
 
     def say(self, text: str) -> None:
         """One line of talk; markup in it is shown, not obeyed."""
-        self.console.print(escape(text))
+        self.console.print(escape(spoken(text)))
 
     def step(self, text: str) -> None:
         """One line that says what is being done now."""
@@ -113,7 +114,7 @@ class Ui:
 
     def warn(self, text: str) -> None:
         """One warning."""
-        self.console.print(f"[yellow]warning:[/yellow] {escape(text)}")
+        self.console.print(f"[yellow]warning:[/yellow] {escape(spoken(text))}")
 
     def error(self, error: ModelstacksError) -> None:
         """An error with its place, reason and fix, each on a line."""
@@ -121,9 +122,9 @@ class Ui:
             place = f"{escape(one.where)}: " if one.where else ""
             self.console.print(f"[red]error:[/red] {place}{escape(one.problem)}")
             if one.why:
-                self.console.print(f"  why: {escape(one.why)}")
+                self.console.print(f"  why: {escape(spoken(one.why))}")
             if one.fix:
-                self.console.print(f"  fix: {escape(one.fix)}")
+                self.console.print(f"  fix: {escape(spoken(one.fix))}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of text cells."""
