@@ -17,13 +17,15 @@ _MOST = 2000
 def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Each file below the named folders of folder/files: its path below that, sorted, and where it is.
 
-    Left out: hidden files, byte code. Raises InputError for a folder that is not there or holds no file, for a link,
-    and for too many files.
+    Left out: hidden files, byte code. Raises InputError for a folder that is not there or holds no file, for a link
+    (the named folders and those above them, up to folder/files, too), for what is no file, and for too many files.
     """
     root = folder / FILES
     found = 0
     for name in dict.fromkeys(names):
         top = root / name
+        for part in (*reversed(Path(name).parents), Path(name)):
+            _refuse_link(root / part, folder)
         if not top.is_dir():
             fix = f"make the folder {FILES}/{name} beside stack.yaml, or correct `from`"
             raise InputError(f"there is no folder {FILES}/{name}", where=shown(root), fix=fix)
@@ -32,17 +34,27 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
             inside = path.relative_to(root)
             if any(part.startswith(".") or part == "__pycache__" for part in inside.parts) or path.suffix == ".pyc":
                 continue
-            if path.is_symlink():
-                raise InputError(f"{inside} is a link", where=shown(path), fix="put the file itself there")
-            if path.is_file():
-                found += 1
-                if found > _MOST:
-                    fix = "give large data as `weights` and code as `sources`"
-                    raise InputError(f"{FILES}/ holds more than {_MOST} files", where=shown(root), fix=fix)
-                yield inside.as_posix(), path
+            _refuse_link(path, root)
+            if path.is_dir():
+                continue
+            if not path.is_file():
+                fix = "put a file there, or take it away"
+                raise InputError(f"{inside} is neither a file nor a folder", where=shown(path), fix=fix)
+            found += 1
+            if found > _MOST:
+                fix = "give large data as `weights` and code as `sources`"
+                raise InputError(f"{FILES}/ holds more than {_MOST} files", where=shown(root), fix=fix)
+            yield inside.as_posix(), path
         if found == before:
             fix = "put a file into it (hidden ones do not count), or take it out of `files`"
             raise InputError(f"there is no file in {FILES}/{name}", where=shown(top), fix=fix)
+
+
+def _refuse_link(path: Path, below: Path) -> None:
+    if path.is_symlink():
+        why = "what lies outside the stack's folder would come into its image and bundle"
+        fix = "put the file or folder itself there"
+        raise InputError(f"{path.relative_to(below)} is a link", where=shown(path), why=why, fix=fix)
 
 
 def mode(path: Path) -> int:
