@@ -10,13 +10,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from builder.errors import JobError, SurroundingsError
+from builder.net.anchors import LONGEST, tags
 from builder.net.session import Session, clean_url
 from builder.settings import Settings
 
@@ -97,6 +97,8 @@ def find_links(session: Session, page_url: str) -> dict[str, Link]:
 
 
 def _link(base: str, href: str, filename: str, sha256: object, size: object, *, yanked: bool) -> Link | None:
+    if len(href) > LONGEST or len(filename) > LONGEST:
+        return None
     try:
         url = urljoin(base, href.strip()).partition("#")[0]
         parts = urlsplit(url)
@@ -131,10 +133,26 @@ def _from_json(text: str, page: str) -> dict[str, Link]:
 
 
 def _from_html(text: str, page: str) -> dict[str, Link]:
-    parser = _Anchors(page)
-    parser.feed(text)
-    parser.close()
-    return _by_name(parser.found)
+    found: list[Link | None] = []
+    base = ""
+    for tag, attributes in tags(text):
+        href = attributes.get("href", "")
+        if tag == "base" and href:
+            base = base or _rebased(page, href)
+        elif href:
+            digest = re.search(r"[#&]sha256=([0-9A-Fa-f]{64})(?:&|$)", href)
+            hashed = digest[1] if digest else None
+            found.append(_link(base or page, href, "", hashed, None, yanked="data-yanked" in attributes))
+    return _by_name(found)
+
+
+def _rebased(page: str, href: str) -> str:
+    """What a page's <base> makes of its address; "" where it may not: it is none, or leads from https to plain http."""
+    try:
+        base = urljoin(page, href.strip())
+    except ValueError:
+        return ""
+    return "" if page.startswith("https:") and not base.startswith("https:") else base
 
 
 def _by_name(found: list[Link | None]) -> dict[str, Link]:
@@ -143,31 +161,3 @@ def _by_name(found: list[Link | None]) -> dict[str, Link]:
         if link is not None:
             result.setdefault(link.filename, link)
     return result
-
-
-class _Anchors(HTMLParser):
-    """Collects the links of a page; the first <base> with an address counts."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self._page, self._base, self._based = page, page, False
-        self.found: list[Link | None] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of <base> and <a>."""
-        values = dict(attrs)
-        href = values.get("href")
-        if not href:
-            return
-        if tag == "base" and not self._based:
-            self._rebase(href)
-        elif tag == "a":
-            digest = re.search(r"[#&]sha256=([0-9A-Fa-f]{64})(?:&|$)", href)
-            hashed = digest[1] if digest else None
-            self.found.append(_link(self._base, href, "", hashed, None, yanked="data-yanked" in values))
-
-    def _rebase(self, href: str) -> None:
-        base = urljoin(self._page, href.strip())
-        if self._page.startswith("https:") and not base.startswith("https:"):
-            return
-        self._base, self._based = base, True

@@ -30,6 +30,7 @@ _RETRY_AFTER_CAP = 120.0
 _PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
 _PIECE = 1 << 18  # bytes; with 16 kB, what one TLS record holds, several threads get half as far
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "latin-1", "windows-1252"}  # all others are read as utf-8
 _NO_HEAD = {403, 405, 501}
 
 
@@ -304,10 +305,9 @@ def _brief(error: ModelstacksError) -> str:
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
-    try:
-        return data.decode(charset or "utf-8", errors="replace")
-    except LookupError:
-        return data.decode("utf-8", errors="replace")
+    """The text of a page. The names of other charsets reach codecs that are no text's, or whose work is unbounded."""
+    known = (charset or "").lower() in _CHARSETS
+    return data.decode(charset if charset and known else "utf-8", errors="replace")
 
 
 def _first_byte(response: requests.Response) -> int:

@@ -40,7 +40,7 @@ def test_a_link_on_the_way_is_named(link: str, target: str, stack: Path) -> None
 
 def test_a_link_inside_of_the_stack_is_one_too(stack: Path) -> None:
     (stack / "files" / "other").symlink_to("app")
-    with pytest.raises(InputError, match="files/other is a link|other is a link"):
+    with pytest.raises(InputError, match="other is a link"):
         found(stack, "other")
 
 
