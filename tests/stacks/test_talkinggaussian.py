@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,7 +53,7 @@ if how.isdigit():
 if name == "metrics" or how == "nothing":
     sys.exit(0)
 if name == "extract_ds_features":
-    pathlib.Path(words[words.index("--input") + 1]).with_suffix(".npy").write_bytes(b"features")
+    pathlib.Path(words[words.index("--output") + 1]).write_bytes(b"features")
     sys.exit(0)
 output = pathlib.Path(words[words.index("-m") + 1])
 output.mkdir(parents=True, exist_ok=True)
@@ -142,16 +142,32 @@ class Head:
             for number in numbers:
                 (self.data / pattern.format(number)).touch()
         for split, part in (("train", numbers[:FIRST]), ("val", numbers[FIRST:])):
-            text = json.dumps({"focal_len": 1200.0, "frames": [{"img_id": number} for number in part]})
-            (self.data / f"transforms_{split}.json").write_text(text)
-        for name in ("bc.jpg", "aud_ds.npy"):
-            (self.data / name).touch()
-        rows = "".join(f"{number}{', 0.1' * len(COLUMNS)}\n" for number in numbers)
-        (self.data / "au.csv").write_text(f"frame,{','.join(COLUMNS)}\n{rows}")
+            (self.data / f"transforms_{split}.json").write_text(_transforms(part))
+        (self.data / "bc.jpg").touch()
+        (self.data / "aud_ds.npy").write_bytes(_features(len(numbers), 16, 29))
+        self.faces()
         # silence for two seconds, then a tone: the sound of the test frames is the tone
         tone = "aevalsrc='if(gte(t,2),0.5*sin(2*PI*440*t),0)':s=16000:d=3"
         words = ["-y", "-loglevel", "error", "-f", "lavfi", "-i", tone, str(self.data / "aud.wav")]
         subprocess.run([str(ffmpeg / "ffmpeg"), *words], check=True)
+
+    def faces(
+        self,
+        mouth: Callable[[int], int] = lambda number: number % 20,
+        blink: Callable[[int], float] = lambda number: number % 6 / 2.5,
+        parted: Callable[[int], float] = lambda number: number % 11 / 10,
+        lips: int = 40,
+        left: int = 200,
+    ) -> None:
+        """Landmarks and action units, by the number of the frame: by how much the mouth is open, AU45 and AU25."""
+        rows = [f"frame,{','.join(COLUMNS)}"]
+        for number in range(FIRST + FRAMES):
+            points = [(250.0, 250.0)] * 48 + [(left, 300.0), (left + lips, 320.0)] * 6
+            points += [(220.0, 300.0), (220.0, 300.0 + mouth(number))] * 4
+            text = "".join(f"{x:f} {y:f}\n" for x, y in points)
+            (self.data / "ori_imgs" / f"{number}.lms").write_text(text)
+            rows.append(f"{number}, 0.1, 0.1, 0.1, 0.1, 0.1, {parted(number)}, {blink(number)}")
+        (self.data / "au.csv").write_text("\n".join([*rows, ""]))
 
     def start(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "start.py", *words]
@@ -197,8 +213,7 @@ def test_a_training_runs_upstreams_steps_in_their_order_and_ends_with_sound(head
 def test_sound_of_the_test_frames_is_not_that_of_the_first_second(head: Head, ffmpeg: Path) -> None:
     assert _loudness(ffmpeg, head.data / "aud.wav", "-t", "1") < -80
     for name in ("transforms_train.json", "transforms_val.json"):
-        text = json.dumps({"frames": [{"img_id": number} for number in range(FRAMES)]})
-        (head.data / name).write_text(text)
+        (head.data / name).write_text(_transforms(range(FRAMES)))
     assert head.train("--fast").returncode == 0
     video = head.output / "test" / "ours_None" / "renders" / "out_with_sound.mp4"
     assert "Audio: aac" in _probe(ffmpeg, video)
@@ -272,6 +287,30 @@ def _write(name: str, text: str) -> Callable[[Head], None]:
     return change
 
 
+def _put(name: str, content: Callable[[], bytes]) -> Callable[[Head], None]:
+    def change(head: Head) -> None:
+        (head.root / name).write_bytes(content())
+
+    return change
+
+
+def _folder(name: str) -> Callable[[Head], None]:
+    return lambda head: (head.root / name).mkdir()
+
+
+def _transforms(numbers: Iterable[int]) -> str:
+    """What data_utils/process.py writes of frames of 512 by 512 pixels."""
+    frames = [{"img_id": number} for number in numbers]
+    return json.dumps({"focal_len": 1200.0, "cx": 256.0, "cy": 256.0, "frames": frames})
+
+
+def _features(*shape: int) -> bytes:
+    """The head of a file of numpy.save, which is all that is read of it."""
+    head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    head += b" " * (63 - (10 + len(head)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+
+
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
@@ -279,6 +318,33 @@ def _write(name: str, text: str) -> Callable[[Head], None]:
         (_remove("data/head/transforms_val.json"), 2, "transforms_val.json is not there"),
         (_write("data/head/transforms_train.json", "{"), 2, "transforms_train.json cannot be read"),
         (_write("data/head/transforms_train.json", '{"frames": []}'), 2, "it names no frames"),
+        (_write("data/head/transforms_train.json", '{"frames": [{"img_id": 1}]}'), 2, "cannot be read: 'cy'"),
+        (_write("data/head/aud_ds.npy", "text"), 2, "aud_ds.npy cannot be read: it is no file of numpy.save"),
+        (_put("data/head/aud_ds.npy", lambda: _features(75, 464)), 2, "it has 2 dimensions, and features have three"),
+        (
+            _put("data/head/aud_ds.npy", lambda: _features(73, 16, 29)),
+            2,
+            "has features for 73 frames, and the video has 75",
+        ),
+        (_folder("data/head/points3d.ply"), 2, "points3d.ply cannot be written: Is a directory"),
+        (_write("data/head/ori_imgs/3.lms", "1 2\n"), 2, "ori_imgs/3.lms cannot be read: it has not 68 points"),
+        (lambda head: head.faces(lips=30), 2, "less than 31 pixels in 50 of 50 frames, frame 0 first: 30 by 30 of 512"),
+        (lambda head: head.faces(left=-12), 2, "less than 31 pixels in 50 of 50 frames, frame 0 first: 40 by 0 of 512"),
+        (
+            lambda head: head.faces(mouth=lambda number: 20 * (number % 2)),
+            2,
+            "a training frame with a mouth open by 0.8 to 7.2 pixels at iteration 15, and without an end",
+        ),
+        (
+            lambda head: head.faces(blink=lambda number: 0.9 * (number % 2)),
+            2,
+            "a training frame with AU45_r (a blink) of 0.90 to 1.80 at iteration 24015, and without an end",
+        ),
+        (
+            lambda head: head.faces(parted=lambda number: float(number >= FIRST)),
+            2,
+            "train_mouth.py looks for a training frame with AU25_r of 1 or more, and the largest is 0",
+        ),
         (_remove("data/head/teeth_mask/3.npy"), 2, "1 of 75 frames lack their file, data/head/teeth_mask/3.npy first"),
         (_remove("data/head/au.csv"), 2, "au.csv is not there"),
         (_write("data/head/au.csv", "frame,AU01_r\n"), 2, "au.csv has no column AU01_r"),
@@ -298,6 +364,16 @@ def test_what_a_training_would_stumble_on_is_told_before_it_starts(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert head.called == []
+
+
+def test_the_features_that_upstream_leaves_are_named_where_a_training_lacks_its_own(head: Head) -> None:
+    (head.data / "aud_ds.npy").rename(head.data / "aud.npy")
+    said = head.train().stderr
+    assert "aud_ds.npy is not there. Fix: rename data/head/aud.npy, which is what upstream's process.py leaves" in said
+    (head.data / "aud.npy").unlink()
+    assert "features of the video's sound: run `features data/head/aud.wav`" in head.train().stderr
+    assert head.start("features", "data/head/aud.wav").returncode == 0, "the fix leads to what is asked for"
+    assert (head.data / "aud_ds.npy").is_file()
 
 
 def test_without_ffmpeg_nothing_starts(head: Head) -> None:
@@ -325,7 +401,10 @@ def test_another_sound_needs_its_features_and_gets_its_own_track(head: Head, ffm
 
 def test_a_deepspeech_graph_of_another_version_is_refused_before_tensorflow_reads_it(head: Head) -> None:
     assert head.start("features", "data/head/aud.wav").returncode == 0
-    assert (head.data / "aud.npy").is_file()
+    assert (head.data / "aud_ds.npy").read_bytes() == b"features", "where a training reads it"
+    shutil.copy(head.data / "aud.wav", head.root / "new.wav")
+    assert head.start("features", "new.wav").returncode == 0
+    assert (head.root / "new.npy").is_file()
     (head.root / "called.txt").unlink()
     (head.root / DEEPSPEECH).write_bytes(b"DeepSpeech 0.9.3")
     done = head.start("features", "data/head/aud.wav")

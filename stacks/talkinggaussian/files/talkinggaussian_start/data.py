@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+from talkinggaussian_start import windows
 from talkinggaussian_start.errors import InputError
 
 FPS = 25  # of the training video and of what synthesize_fuse.py writes
@@ -23,18 +27,24 @@ _MOST = 64 << 20  # bytes of a JSON file; one of 10,000 frames has some 5 MB
 
 def frames(data: Path, split: str) -> list[int]:
     """The numbers of the frames of a split, in its order. Raises InputError where it is not what upstream writes."""
-    path = data / split
+    return _split(data / split)[0]
+
+
+def _split(path: Path) -> tuple[list[int], tuple[int, int]]:
+    """The frames of a split, and the rows and columns of their images."""
     try:
         if path.stat().st_size > _MOST:
             raise ValueError("it is larger than 64 MiB")
-        numbers = [frame["img_id"] for frame in json.loads(path.read_text())["frames"]]
+        found: dict[str, Any] = json.loads(path.read_text())
+        numbers = [frame["img_id"] for frame in found["frames"]]
         if not numbers or not all(isinstance(number, int) and number >= 0 for number in numbers):
             raise ValueError("it names no frames")
+        size = int(2 * found["cy"]), int(2 * found["cx"])  # process.py writes the middle of the image
     except FileNotFoundError:
         raise InputError(f"{path} is not there", "run data_utils/process.py on the video") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "run data_utils/process.py on the video again") from None
-    return numbers
+    return numbers, size
 
 
 def check(data: Path, extractor: str | None) -> list[InputError]:
@@ -42,13 +52,9 @@ def check(data: Path, extractor: str | None) -> list[InputError]:
 
     extractor: whose features of the video's own sound are wanted, None for those of another sound.
     """
-    found: list[InputError] = []
-    plain: dict[str, str] = {"bc.jpg": "run data_utils/process.py on the video"}
-    if extractor:
-        plain[AUDIO[extractor]] = f"make the {extractor} features of the video's sound (`features` for deepspeech)"
-    for name, fix in plain.items():
-        if not (data / name).is_file():
-            found.append(InputError(f"{data / name} is not there", fix))
+    found = _writable(data / "points3d.ply")
+    if not (data / "bc.jpg").is_file():
+        found.append(InputError(f"{data / 'bc.jpg'} is not there", "run data_utils/process.py on the video"))
     asked: list[int] = []
     for split in SPLITS:
         try:
@@ -60,7 +66,65 @@ def check(data: Path, extractor: str | None) -> list[InputError]:
         if lost:
             first = data / pattern.format(lost[0])
             found.append(InputError(f"{len(lost)} of {len(asked)} frames lack their file, {first} first", fix))
-    return found + _action_units(data / "au.csv", max(asked, default=-1))
+    found += _action_units(data / "au.csv", max(asked, default=-1))
+    if extractor:
+        found += _sound(data, extractor, max(asked, default=-1))
+    return found or (_seen(data) if extractor else [])
+
+
+def _seen(data: Path) -> list[InputError]:
+    """What the training frames hold that a training would end in, or never end in, hours later."""
+    try:
+        numbers, size = _split(data / SPLITS[0])
+        seen = [windows.landmarks(data / "ori_imgs" / f"{number}.lms", number) for number in numbers]
+        return [*windows.small_lips(seen, size, data), *windows.empty(seen, data / "au.csv")]
+    except InputError as error:
+        return [error]
+
+
+def _writable(points: Path) -> list[InputError]:
+    """Upstream writes its first points into the data, whatever it does with them."""
+    there = points.exists()
+    try:
+        points.open("ab").close()
+        if not there:
+            points.unlink()
+    except OSError as error:
+        problem = f"{points} cannot be written: {error.strerror}"
+        return [InputError(problem, "let the folder be written to (no `:ro` where it is mounted)")]
+    return []
+
+
+def _sound(data: Path, extractor: str, last: int) -> list[InputError]:
+    """The features of the video's own sound: there, and as long as the video."""
+    path, fix = data / AUDIO[extractor], f"make the {extractor} features of the video's sound"
+    if extractor == "deepspeech":
+        fix += f": run `features {data / 'aud.wav'}`"
+        if (data / "aud.npy").is_file():
+            fix = f"rename {data / 'aud.npy'}, which is what upstream's process.py leaves"
+    try:
+        shape = _shape(path)
+    except FileNotFoundError:
+        return [InputError(f"{path} is not there", fix)]
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError) as error:
+        return [InputError(f"{path} cannot be read: {error}", fix)]
+    # upstream leaves out every frame from the first that is beyond the features on, and says so in one line of many
+    if shape[0] < last:
+        problem = f"{path} has features for {shape[0]} frames, and the video has {last + 1}"
+        return [InputError(problem, "make the features of the whole sound of this video, at 25 frames a second")]
+    return []
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    """What the head of a .npy file says. Raises ValueError for another file, or one of other dimensions than three."""
+    with path.open("rb") as file:
+        head = re.match(rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)(\{.*?\})\s*\n", file.read(1 << 12), re.DOTALL)
+    if not head:
+        raise ValueError("it is no file of numpy.save")
+    shape: tuple[int, ...] = ast.literal_eval(head[1].decode())["shape"]
+    if len(shape) != 3:
+        raise ValueError(f"it has {len(shape)} dimensions, and features have three: frames, window, values")
+    return shape
 
 
 def _action_units(path: Path, last: int) -> list[InputError]:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from talkinggaussian_start.data import FPS, frames
+from talkinggaussian_start.data import AUDIO, FPS, frames
 from talkinggaussian_start.weights import ALEXNET, FACE_ALIGNMENT
 
 NAMES = ("mouth", "face", "fuse", "render", "sound", "metrics")
@@ -64,9 +64,10 @@ def speaking(data: Path, output: Path, *, extractor: str, features: Path, wav: P
 
 
 def deepspeech(wav: Path) -> list[Step]:
-    """DeepSpeech features of a sound, beside it."""
+    """DeepSpeech features of a sound, beside it; those of aud.wav, the video's own, as a training reads them."""
     script = "data_utils/deepspeech_features/extract_ds_features.py"
-    return [_script("features", script, ("--input", str(wav)), (wav,), (wav.with_suffix(".npy"),))]
+    made = wav.with_name(AUDIO["deepspeech"]) if wav.name == "aud.wav" else wav.with_suffix(".npy")
+    return [_script("features", script, ("--input", str(wav), "--output", str(made)), (wav,), (made,))]
 
 
 def _script(
