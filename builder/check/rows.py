@@ -181,6 +181,15 @@ class SmokeName(Sourced):
     check: str
 
 
+class TemplateStubs(Sourced):
+    """An extension that newer releases of nvcc compile with a flag alone."""
+
+    package: str
+    cuda: str
+    needs: str
+    kernels: str
+
+
 class TensorRT(Sourced):
     """Releases of TensorRT, by CUDA and compute capability."""
 
@@ -259,6 +268,7 @@ class Facts(TypedDict):
     package_pairs: tuple[PackagePair, ...]
     service_images: tuple[ServiceImage, ...]
     smoke_names: tuple[SmokeName, ...]
+    template_stubs: tuple[TemplateStubs, ...]
     tensorrt: tuple[TensorRT, ...]
     torch_builds: tuple[TorchBuild, ...]
     torch_releases: tuple[TorchRelease, ...]

@@ -83,6 +83,11 @@ def test_nothing_brings_another_zlib_or_a_network_to_the_build() -> None:
     }
 
 
+def test_the_sound_is_held_to_what_its_pointer_in_git_says() -> None:
+    (one,) = (one for one in shipped().extensions[0].downloads if one.url.endswith(".wav"))
+    assert (one.sha256, one.size) == ("9760ba86375cefc5833d2aea2e68604782a364e639899c1e2895233c7ae8c082", 128078)
+
+
 @pytest.mark.heavy
 def test_what_comes_from_the_default_index_resolves() -> None:
     stack = shipped()
@@ -112,6 +117,19 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     monkeypatch.chdir(tmp_path)
     return module
+
+
+def test_every_licence_goes_into_the_wheel_whatever_its_name_ends_with(
+    backend: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["licenses/eigen-LICENSE.MPL2", "licenses/nlohmann_json-LICENSE.txt.1", "licenses/zlib-LICENSE.txt"]
+    files = [backend.BUILD / backend.LIBRARY, *(backend.BUILD / one for one in backend.PROGRAMS)]
+    for path in (*files, backend.SOUND, backend.LICENCE, *map(Path, names)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    found = [name for name, _ in backend.contents("info", "tag") if "/licenses/" in name]
+    assert found == ["info/licenses/LICENSE.txt", *(f"info/{name}" for name in names)]
 
 
 def test_capabilities_are_handed_to_cmake_in_its_own_words(backend: ModuleType) -> None:
@@ -277,7 +295,8 @@ def served(here: Ground, engine: Engine) -> dict[str, Any]:
         name = download["url"].rpartition("/")[2]
         here.site.files[name] = standin(name, here.settings.wheels)
         download["url"] = f"{here.site.url}/files/{name}"
-        download.pop("sha256", None)
+        for held in ("sha256", "size"):
+            download.pop(held, None)
     cuda = ["nvidia-cuda-runtime==13.0.96"]
     keys.pop("family")
     return {

@@ -171,7 +171,7 @@ def contents(info: str, tag: str) -> Iterator[tuple[str, bytes]]:
         yield f"{NAME}-{VERSION}.data/scripts/{path.name}", (BUILD / path).read_bytes()
     yield f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {NAME.replace('_', '-')}\nVersion: {VERSION}\n".encode()
     yield f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: modelstacks\nRoot-Is-Purelib: false\nTag: {tag}\n".encode()
-    for path in (LICENCE, *sorted(LICENCES.glob("*.txt"))):
+    for path in (LICENCE, *sorted(path for path in LICENCES.rglob("*") if path.is_file())):
         yield f"{info}/licenses/{path.name}", path.read_bytes()
 
 
