@@ -86,7 +86,7 @@ def test_a_shipped_stack_is_built_in_the_folder_where_the_user_stands(run: Run, 
 
 def test_its_words_are_those_of_the_command(run: Run) -> None:
     done = run("build", "ort-cudnn9")
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "modelstacks fetch" in done.stderr
     assert "make " not in done.stderr
 
