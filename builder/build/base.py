@@ -43,7 +43,7 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
         return tag
     if base.kind == "image":  # of a lock that has no blobs
         ui.step(f"pulling {base.reference}")
-        engine.run(["pull", "--platform", "linux/amd64", base.reference])
+        engine.pull(base.reference)
         engine.tag(base.reference, tag)
         return tag
     with held(settings.assets / "bases" / f"{base_key(base)}.lock"):

@@ -14,7 +14,7 @@ from builder.check.host import CDI_FILE
 from builder.doctor import leftovers
 from builder.engine import daemon
 from builder.errors import JobError, ModelstacksError
-from builder.host import Host, bounded
+from builder.host import Host, program
 from builder.settings import Settings
 from builder.ui import Ui
 
@@ -95,9 +95,9 @@ def _make(folder: Path, _: Ui) -> None:
 
 
 def _cdi(_: Ui) -> None:
-    said = bounded.run(["nvidia-ctk", "cdi", "generate", f"--output={CDI_FILE}"], _SECONDS)
+    said = program.run(["nvidia-ctk", "cdi", "generate", f"--output={CDI_FILE}"], _SECONDS)
     if said is None or said.code != 0:
-        last = said.text.strip().splitlines()[-1:] if said else []
+        last = said.out.strip().splitlines()[-1:] if said else []
         raise JobError("nvidia-ctk wrote no CDI file", why=" ".join(last))
 
 

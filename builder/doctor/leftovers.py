@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from builder.engine.client import Engine
@@ -69,11 +68,9 @@ def containers(*, older: float = 7200) -> list[str]:
     """Smoke containers of ours that do not run and were made `older` seconds ago, by id; none without an engine."""
     try:
         engine = Engine.connect()
-        ids = engine.run(["ps", "-aq", "--no-trunc", "--filter", "name=^modelstacks-smoke-"]).stdout.split()
-        if not ids:
-            return []
-        found = json.loads(engine.run(["inspect", "--type", "container", *ids]).stdout)
-    except (ModelstacksError, ValueError):
+        ids = [str(one["Id"]) for one in engine.containers(named="^/modelstacks-smoke-", stopped=True)]
+        found = [one for one in map(engine.container, ids) if one]
+    except ModelstacksError:
         return []
     before = time.gmtime(time.time() - older)
     return [
@@ -81,7 +78,7 @@ def containers(*, older: float = 7200) -> list[str]:
     ]
 
 
-def _ours(one: dict[str, object]) -> bool:
+def _ours(one: Mapping[str, object]) -> bool:
     state = one["State"]
     running = isinstance(state, dict) and state.get("Running")
     return bool(_CONTAINER.fullmatch(str(one["Name"]))) and (one["Path"], one["Args"]) == _PROGRAM and not running
@@ -97,4 +94,4 @@ def remove_file(path: Path) -> None:
 
 def remove_container(name: str) -> None:
     """Remove one of `containers`; one that runs by now is left alone. Raises JobError."""
-    Engine.connect().run(["rm", name])
+    Engine.connect().remove_container(name)

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.engine.endpoint import Endpoint, words
 from builder.errors import SurroundingsError
 
 ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Dockerfile frontend 1.4) by default
@@ -52,18 +54,19 @@ class EngineInfo:
     memory: int = 0
 
 
-def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
-    """The engine's facts, the docker command's first words, and its endpoint as `docker context inspect` gives it.
+def ask(host: str = "") -> tuple[EngineInfo, list[str], Endpoint]:
+    """The engine's facts, the docker command's first words, and its endpoint.
 
     Raises EngineError with the one remedy for whatever is missing.
     """
     if shutil.which("docker") is None:
         raise EngineError("client", "there is no docker command on the PATH", fix="make engine")
     prefix = ["docker", "--host", host] if host else ["docker"]
-    about, answer = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .}}"])
-    endpoint = _document(about[1])
-    place = str(_docker_part(endpoint).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
-    if _docker_part(endpoint).get("SkipTLSVerify"):
+    # The command knows what the SDK does not: DOCKER_CONTEXT, contexts without a config.json, and its own plugins.
+    about, plugins = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .ClientInfo}}"])
+    context = _document(about[1])
+    place = str(_docker_part(context).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
+    if _docker_part(context).get("SkipTLSVerify"):
         raise EngineError(
             "tls",
             "this docker endpoint is used without verifying its certificate",
@@ -71,11 +74,41 @@ def ask(host: str = "") -> tuple[EngineInfo, list[str], Mapping[str, Any]]:
             fix="set DOCKER_TLS_VERIFY=1, or give the context the engine's CA: "
             "docker context update NAME --docker host=…,ca=…",
         )
-    info = _document(answer[1])
-    if not info.get("ServerVersion"):
-        said = answer[2] or "\n".join(info.get("ServerErrors") or ()) or about[2]
-        raise _no_answer(place, said, asked=bool(host))
-    return facts(info, place), prefix, endpoint
+    if not place:
+        raise _no_answer(place, about[2], asked=bool(host))
+    tls = {name.removesuffix(".pem"): str(path) for name, path in tls_files(context).items()}
+    endpoint = Endpoint(host=place, **tls)
+    info = _info(endpoint, asked=bool(host))
+    return facts({**info, "ClientInfo": _document(plugins[1])}, place), prefix, endpoint
+
+
+def _info(endpoint: Endpoint, *, asked: bool) -> Mapping[str, Any]:
+    """The engine's own document of itself. Raises EngineError where it does not give one."""
+    from docker.errors import DockerException  # noqa: PLC0415 - 0.1 s
+    from requests import RequestException, Timeout  # noqa: PLC0415 - comes with it
+
+    try:
+        _knock(endpoint.host)
+        info: dict[str, Any] = endpoint.client(_PATIENCE).api.info()
+    except PermissionError:
+        said = f"permission denied while trying to connect to the Docker daemon socket at {endpoint.host}"
+    except Timeout:
+        said = f"no answer within {_PATIENCE:.0f} s"
+    except (DockerException, RequestException, OSError, KeyError, ValueError) as error:
+        said = f"Cannot connect to the Docker daemon at {endpoint.host}: {words(error)}"
+    else:
+        if info.get("ServerVersion"):
+            return info
+        said = "it names no version of itself"
+    raise _no_answer(endpoint.host, said, asked=asked)
+
+
+def _knock(host: str) -> None:
+    """Raise OSError where nobody listens on a local socket: the SDK says it in words of its own, and leaks its end."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as local:
+            local.settimeout(_PATIENCE)
+            local.connect(host.removeprefix("unix://"))
 
 
 def _both(*commands: list[str]) -> list[tuple[int, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from builder.host import bounded
+from builder.host import program
 from builder.host.model import Gpu, Nvidia, Trouble
+from builder.inside import Place, ProbeError, Said, probe
 
 _FIELDS = ("name", "driver_version", "compute_cap", "memory.total", "memory.free")
 _SECONDS = 20.0  # without the persistence daemon a driver starts anew for each question, some seconds per GPU
@@ -53,25 +53,25 @@ def look(root: Path = Path("/")) -> Nvidia:
 
 def _smi(root: Path) -> dict[str, Any] | None:
     """By nvidia-smi; None where there is none or it has no say."""
-    program = shutil.which("nvidia-smi") or shutil.which(
+    smi = shutil.which("nvidia-smi") or shutil.which(
         "nvidia-smi", path=os.pathsep.join(str(root / one) for one in _PLACES)
     )
-    if program is None:
+    if smi is None:
         return None
     fields = list(_FIELDS)
-    said = _query(program, fields)
-    if said is not None and "compute_cap" in said.text and "not a valid field" in said.text:
+    said = _query(smi, fields)
+    if said is not None and "compute_cap" in said.out and "not a valid field" in said.out:
         fields.remove("compute_cap")  # drivers before 510 do not know it
-        said = _query(program, fields)
+        said = _query(smi, fields)
     if said is None:
         return None
-    rows = [dict(zip(fields, row, strict=True)) for row in _rows(said.text, len(fields))]
+    rows = [dict(zip(fields, row, strict=True)) for row in _rows(said.out, len(fields))]
     found: dict[str, Any] = {"source": "nvidia-smi", "gpus": tuple(_gpu(row) for row in rows)}
     if rows:
         found |= {"driver": rows[0]["driver_version"], "cuda": _cuda_version()}
     if said.code == 0 and rows:
         return {**found, "trouble": ""}
-    return {**found, "trouble": _trouble(said), "said": _first_lines(said.text)}
+    return {**found, "trouble": _trouble(said), "said": _first_lines(said.out)}
 
 
 def _gpu(row: dict[str, str]) -> Gpu:
@@ -84,8 +84,8 @@ def _gpu(row: dict[str, str]) -> Gpu:
     )
 
 
-def _query(program: str, fields: list[str]) -> bounded.Said | None:
-    return bounded.run([program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"], _SECONDS)
+def _query(smi: str, fields: list[str]) -> Said | None:
+    return program.run([smi, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"], _SECONDS)
 
 
 def _rows(text: str, width: int) -> list[list[str]]:
@@ -99,12 +99,12 @@ def _bytes(mib: str) -> int | None:
     return int(mib) * _MIB if re.fullmatch(r"\d{1,9}", mib) else None
 
 
-def _trouble(said: bounded.Said) -> Trouble:
+def _trouble(said: Said) -> Trouble:
     """What a failed nvidia-smi means."""
     if said.code is None:
         return "no-answer"
     for pattern, trouble in _SAID:
-        if re.search(pattern, said.text):
+        if re.search(pattern, said.out):
             return trouble
     return _CODES.get(said.code, "other")
 
@@ -126,7 +126,10 @@ def _libcuda() -> dict[str, Any] | None:
     error = str(answer["error"])
     if answer["cuda"] == "" and "libcuda.so.1" in error:
         return None
-    gpus = tuple(Gpu(name=one[0][:100], capability=one[1], memory=one[2], free=None) for one in answer["gpus"])
+    gpus = tuple(
+        Gpu(name=one["name"][:100], capability=one["capability"], memory=one["memory"], free=None)
+        for one in answer["gpus"]
+    )
     found = {"driver": answer["driver"], "cuda": answer["cuda"], "gpus": gpus, "source": "libcuda", "said": error}
     code = re.search(r": (\d+) ", error)
     trouble = _CUDA.get(code[1] if code else "", "other") if error else "" if gpus else "no-device"
@@ -135,13 +138,13 @@ def _libcuda() -> dict[str, Any] | None:
 
 def _child(*words: str) -> dict[str, Any] | None:
     """The answer of libcuda.py, None where it crashed or hung."""
-    script = Path(__file__).with_name("libcuda.py")
-    said = bounded.run([sys.executable, "-I", str(script), *words], _SECONDS)
+    script = Path(__file__).with_name("libcuda.py").read_text(encoding="utf-8")
+    here = Place(python=sys.executable, options=("-I", "-B"))
     try:
-        answer = json.loads(said.text.splitlines()[-1]) if said and said.code == 0 else None
-    except (ValueError, IndexError):
+        said = probe.ask(here, "libcuda", script, words, seconds=int(_SECONDS), limit=program.LIMIT)
+        return probe.document("libcuda", said)
+    except ProbeError:
         return None
-    return answer if isinstance(answer, dict) else None
 
 
 def _module(root: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.host import bounded
+from builder.host import program
 from builder.host.model import CdiSpec
 
 CDI_FOLDERS = (Path("/etc/cdi"), Path("/var/run/cdi"))  # where the CDI specification has them by default
@@ -18,8 +18,8 @@ _LARGEST = 4 << 20  # bytes; nvidia-ctk writes some 20 kB per GPU
 
 def version() -> str:
     """The version of nvidia-ctk, "" where there is none."""
-    said = bounded.run(["nvidia-ctk", "--version"], _SECONDS)
-    found = re.search(r"version (\d+(?:\.\d+)+\S*)", said.text) if said else None
+    said = program.run(["nvidia-ctk", "--version"], _SECONDS)
+    found = re.search(r"version (\d+(?:\.\d+)+\S*)", said.out) if said else None
     return found[1] if found else ""
 
 

@@ -155,19 +155,20 @@ def _pulled_first(engine: Engine, references: Sequence[str]) -> tuple[str, str]:
 
 def _pulled(engine: Engine, reference: str) -> str:
     """Pull an image; returns the digest its registry names."""
-    done = engine.run(["pull", "--platform", "linux/amd64", reference], check=False)
-    if done.returncode:
-        why = done.stderr.strip().splitlines()[-1:]
-        if _ABSENT.search(done.stderr):
+    try:
+        said = engine.pull(reference)
+    except JobError as error:
+        why = "".join(error.why.splitlines()[-1:])
+        if _ABSENT.search(error.why):
             fix = "correct `image` in the family, or log in with `docker login`"
-            raise InputError(f"the registry gives no image {reference}", why="".join(why), fix=fix)
+            raise InputError(f"the registry gives no image {reference}", why=why, fix=fix) from None
         fix = "check the network and the engine's own proxy, mirrors and certificates"
-        if "x509" in done.stderr:
+        if "x509" in error.why:
             registry = split(reference)[0]
             fix = f"put your site's root certificate into {engine_ca_file(registry)} on the engine's machine"
-            raise SurroundingsError(f"the registry of {reference} is not trusted", why="".join(why), fix=fix)
-        raise Unreachable(f"the registry of {reference} cannot be reached", why="".join(why), fix=fix)
-    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", done.stdout, re.M)
+            raise SurroundingsError(f"the registry of {reference} is not trusted", why=why, fix=fix) from None
+        raise Unreachable(f"the registry of {reference} cannot be reached", why=why, fix=fix) from None
+    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", "\n".join(said), re.M)
     if not found:
         raise JobError(f"the engine names no digest of {reference}", fix="use an image that a registry serves")
     return found[1]
@@ -176,17 +177,14 @@ def _pulled(engine: Engine, reference: str) -> str:
 @contextmanager
 def _copied_out(engine: Engine, reference: str) -> Iterator[Path]:
     """A folder with the package status and os-release of an image, copied out without starting it."""
-    container = engine.run(["create", "--network", "none", reference, "true"]).stdout.strip()
-    try:
-        with tempfile.TemporaryDirectory(prefix="modelstacks-image-") as folder:
-            for path, name in (("/var/lib/dpkg/status", "status"), ("/etc/os-release", "os-release")):
-                done = engine.run(["cp", "--follow-link", f"{container}:{path}", f"{folder}/{name}"], check=False)
-                if done.returncode:
-                    fix = "choose an image of Debian or Ubuntu"
-                    raise InputError(f"{reference} has no {path}", why="it is not of Debian's kind", fix=fix)
-            yield Path(folder)
-    finally:
-        engine.run(["rm", "--force", container])
+    with engine.created(reference) as container, tempfile.TemporaryDirectory(prefix="modelstacks-image-") as folder:
+        for path, name in (("/var/lib/dpkg/status", "status"), ("/etc/os-release", "os-release")):
+            data = engine.copied(container, path)
+            if data is None:
+                fix = "choose an image of Debian or Ubuntu"
+                raise InputError(f"{reference} has no {path}", why="it is not of Debian's kind", fix=fix)
+            Path(folder, name).write_bytes(data)
+        yield Path(folder)
 
 
 def _release(reference: str, release: dict[str, str]) -> tuple[str, tuple[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -53,20 +52,16 @@ def differences(engine: Engine, first: str, second: str) -> Iterator[Difference]
 
 
 def _listing(engine: Engine, image: str) -> dict[str, _Entry]:
-    """Path -> what is there, from `docker export` of a container that is never started."""
-    container = engine.run(["create", "--network", "none", image, "true"]).stdout.strip()
+    """Path -> what is there, from the export of a container that is never started."""
     try:
-        command = engine.command("export", container)
         with (
-            subprocess.Popen(command, stdout=subprocess.PIPE) as child,
-            tarfile.open(fileobj=child.stdout, mode="r|") as tar,
+            engine.created(image) as container,
+            engine.exported(container) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
         ):
-            found = {member.name: _entry(tar, member) for member in tar if not _ENGINES.match(member.name)}
-        if child.returncode != 0:
-            raise JobError(f"the engine could not export {image}", fix="check the engine's log")
-        return found
-    finally:
-        engine.run(["rm", container])
+            return {member.name: _entry(tar, member) for member in tar if not _ENGINES.match(member.name)}
+    except tarfile.TarError as error:
+        raise JobError(f"the engine could not export {image}", why=str(error), fix="check the engine's log") from None
 
 
 def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:

@@ -93,7 +93,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test marked `targets` is skipped on other kinds of target, one marked `needs_gpu` where there is no GPU."""
     session = item.config.stash[_SESSION]
     item.config.stash[_PROBES].asked.clear()
-    kind, mark = session.place.kind, item.get_closest_marker("targets")
+    kind, mark = session.kind, item.get_closest_marker("targets")
     if mark and kind not in mark.args:
         named = " or ".join(_KINDS[one] for one in mark.args)
         raise NotApplicable(f"{named} promises this, {_KINDS[kind]} does not")

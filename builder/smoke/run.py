@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError, JobError
 from builder.files import write_atomic
+from builder.inside import ProbeError
 from builder.smoke import evidence
 from builder.smoke.report import GpuMode, Result, SmokeReport
-from builder.smoke.session import ProbeError, Probes, Session
+from builder.smoke.session import Probes, Session
 from builder.smoke.subject import CHECKS, Subject, known_checks, of_stack
 from builder.smoke.target import VENV, Image, Started, Target
 
@@ -95,6 +96,7 @@ def _judge(target: Target, subject: Subject, ready: Started, aside: Path, ui: Ui
     if expected and target.python != VENV:
         expected = replace(expected, site_packages=str(ready.about.get("site_packages")))
     session = Session(
+        kind=target.kind,
         place=ready.place,
         expected=expected,
         gpu_mode=ready.gpu.mode,

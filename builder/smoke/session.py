@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
+
+from builder.inside import Place, ProbeError, probe
 
 PROBE_SECONDS = 180  # the first CUDA call may read gigabytes of libraries from a cold disk
 UNKNOWN_UID = 4242  # a user without an entry in passwd, as `docker run --user` and Kubernetes give
 PROBE_BYTES = 8_000_000  # of each output: a probe's document has some kilobytes
 _PROBES = Path(__file__).resolve().parent / "probes"
-_LAST_SECONDS = 10  # for a probe to end after it has closed its outputs
-_TAIL = 1500  # characters of a crash that are shown: the end of a traceback
-# Runs a probe from stdin; the alarm ends it even where nobody is left who waits for it.
-_RUNNER = "import signal, sys; signal.alarm({}); exec(compile(sys.stdin.buffer.read(), {!r}, 'exec'))"
 
 Kind = Literal["image", "container", "local"]
 
@@ -58,36 +50,13 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where probes run: in a container (docker: the words that begin its command line), or on this machine in a folder.
+class Session:
+    """One run of the checks.
 
-    python: the interpreter. environment: variables of the probes beside those that are there.
+    kind: of the target. expected: None where no stack is named. no_gpu: why there is no GPU, "" where there is.
     """
 
     kind: Kind
-    python: str
-    environment: dict[str, str]
-    docker: tuple[str, ...] = ()
-    container: str = ""
-    folder: str = ""
-
-    @property
-    def backend(self) -> str:
-        """The place as testinfra names it."""
-        return f"docker://{self.container}" if self.container else "local://"
-
-    def command(self) -> list[str]:
-        """What runs the interpreter; in a container from its root folder, so that no working folder helps imports."""
-        if not self.container:
-            return [self.python]
-        variables = [word for item in self.environment.items() for word in ("-e", "=".join(item))]
-        return [*self.docker, "exec", "-i", "-w", "/", *variables, self.container, self.python]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """One run of the checks. expected: None where no stack is named. no_gpu: why there is no GPU, "" where there is."""
-
     place: Place
     expected: Expected | None
     gpu_mode: str
@@ -102,10 +71,6 @@ class Session:
     def read(cls, path: Path) -> Session:
         """The session that `write` put there."""
         return TypeAdapter(Session).validate_json(path.read_bytes())
-
-
-class ProbeError(AssertionError):
-    """A probe crashed, took too long or printed no JSON; the text says which, with the end of what it said."""
 
 
 @dataclass
@@ -139,68 +104,7 @@ class Probes:
         return self.answers[key]
 
     def _run(self, key: str, name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-        runner = _RUNNER.format(PROBE_SECONDS + _LAST_SECONDS, f"<probe {name}>")
-        command = [*self.place.command(), "-c", runner, *arguments]
-        try:
-            code, stdout, self.stderr[key] = _outputs(command, (_PROBES / f"{name}.py").read_bytes(), self.place)
-        except (TimeoutError, subprocess.TimeoutExpired):
-            raise ProbeError(f"probe {name} gave no answer within {PROBE_SECONDS} s") from None
-        except OverflowError:
-            raise ProbeError(f"probe {name} printed more than {PROBE_BYTES} bytes") from None
-        except OSError as error:
-            raise ProbeError(f"probe {name} does not start: {error}") from None
-        if code:
-            said = (self.stderr[key] or stdout).strip()[-_TAIL:]
-            raise ProbeError(f"probe {name} ended with code {code}: {said}")
-        try:
-            answer = json.loads(stdout.strip().splitlines()[-1])
-        except (IndexError, ValueError, RecursionError):
-            raise ProbeError(f"probe {name} printed no JSON document: {stdout[-_TAIL:]!r}") from None
-        if not isinstance(answer, dict):
-            raise ProbeError(f"probe {name} printed {type(answer).__name__}, not a JSON object")
-        return answer
-
-
-def _outputs(command: list[str], script: bytes, place: Place) -> tuple[int, str, str]:
-    """Exit code and both outputs of a probe. Raises TimeoutError, or OverflowError where it prints without end."""
-    process = subprocess.Popen(
-        command,
-        env=dict(os.environ) if place.container else {**os.environ, **place.environment},
-        cwd=place.folder or None,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101
-    try:
-        threading.Thread(target=_feed, args=(process.stdin, script), daemon=True).start()
-        outputs = [_reader(process.stdout), _reader(process.stderr)]
-        ended, running = wait(outputs, PROBE_SECONDS, FIRST_EXCEPTION)
-        texts = [output.result() for output in outputs if output in ended]
-        if running:
-            raise TimeoutError
-        return process.wait(_LAST_SECONDS), texts[0], texts[1]
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _feed(stream: IO[bytes], data: bytes) -> None:
-    with suppress(BrokenPipeError), stream:  # a probe that ended before it read says why on stderr
-        stream.write(data)
-
-
-def _reader(stream: IO[bytes]) -> Future[str]:
-    """A stream's text, once it ends. Its thread holds nobody up, as what a probe started may keep the stream open."""
-    text: Future[str] = Future()
-
-    def read() -> None:
-        with stream:
-            data = stream.read(PROBE_BYTES + 1)
-        if len(data) > PROBE_BYTES:
-            text.set_exception(OverflowError())
-        else:
-            text.set_result(data.decode("utf-8", "replace"))
-
-    threading.Thread(target=read, daemon=True).start()
-    return text
+        script = (_PROBES / f"{name}.py").read_text(encoding="utf-8")
+        said = probe.ask(self.place, name, script, arguments, seconds=PROBE_SECONDS, limit=PROBE_BYTES)
+        self.stderr[key] = said.err
+        return probe.document(name, said)

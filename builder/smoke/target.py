@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from builder.errors import InputError, JobError, SurroundingsError
+from builder.inside import Place, ProbeError, container
 from builder.smoke.report import Gpu, GpuMode
-from builder.smoke.session import Kind, Place, ProbeError, Probes
+from builder.smoke.session import Kind, Probes
 
 if TYPE_CHECKING:
     from builder.engine.client import Engine
@@ -121,16 +121,14 @@ class Image(Target):
         """Raises SurroundingsError where the container does not start with its GPU, JobError where not at all."""
         gpu = self.gpu(mode)
         name = f"modelstacks-smoke-{self.of}-{secrets.token_hex(4)}"
-        isolation = ["--pull", "never", "--network", "none", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108
-        program = ["--entrypoint", "sleep", self.image_id, str(_LIFETIME)]
         try:
-            words = ["run", "-d", "--rm", "--name", name, *isolation, *gpu.arguments, *program]
-            done = self.engine.run(words, check=False)
-            if done.returncode:
-                raise self._not_started(gpu, done.stderr.partition("\n\nRun 'docker")[0].strip()[-1000:])
+            try:
+                self.engine.start(self.image_id, ("sleep", str(_LIFETIME)), name=name, gpu=bool(gpu.arguments))
+            except JobError as error:
+                raise self._not_started(gpu, error.why[-1000:]) from None
             yield self._ready(_inside(self, name, "/tmp"), gpu)  # noqa: S108
         finally:
-            self.engine.run(["rm", "-f", name], check=False)
+            self.engine.remove_container(name, running=True)
 
     def _not_started(self, gpu: Gpu, said: str) -> JobError | SurroundingsError:
         if gpu.arguments:
@@ -153,16 +151,7 @@ class Container(Target):
     @classmethod
     def find(cls, engine: Engine, name: str, python: str) -> Container:
         """The running container of that name or id. Raises InputError where there is none, or it does not run."""
-        done = engine.run(["container", "inspect", "--format", "{{json .}}", "--", name], check=False)
-        if done.returncode:
-            raise InputError(f"the engine has no container {name}", fix="docker ps lists those that run")
-        facts = json.loads(done.stdout)
-        if not facts["State"]["Running"] or facts["State"].get("Paused"):
-            state, image = facts["State"].get("Status", "not running"), facts["Config"]["Image"]
-            raise InputError(
-                f"the container {name} does not run: it is {state}",
-                fix=f"docker {'unpause' if state == 'paused' else 'start'} {name}, or test its image: --image {image}",
-            )
+        facts = container.find(engine, name, otherwise=", or test its image: --image {image}")
         return cls(name=name, python=python, engine=engine, image_id=facts["Image"], container_id=facts["Id"])
 
     @contextmanager
@@ -194,7 +183,7 @@ class Local(Target):
     @contextmanager
     def started(self, mode: GpuMode) -> Iterator[Started]:
         with tempfile.TemporaryDirectory(prefix="modelstacks-probes-") as folder:
-            place = Place(kind=self.kind, python=self.python, environment=_writing(folder), folder=folder)
+            place = Place(python=self.python, environment=_writing(folder), folder=folder, group=False)
             yield self._as_it_is(place, mode)
 
 
@@ -203,11 +192,5 @@ def _writing(folder: str) -> dict[str, str]:
     return {**dict.fromkeys(_CACHES, folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _inside(target: Image | Container, container: str, folder: str) -> Place:
-    return Place(
-        kind=target.kind,
-        python=target.python,
-        environment=_writing(folder),
-        docker=tuple(target.engine.command()),
-        container=container,
-    )
+def _inside(target: Image | Container, name: str, folder: str) -> Place:
+    return Place(python=target.python, environment=_writing(folder), endpoint=target.engine.endpoint, container=name)

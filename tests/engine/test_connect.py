@@ -7,9 +7,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import UnixStreamServer
 
 import pytest
 
@@ -27,18 +31,43 @@ def second(request: pytest.FixtureRequest) -> Iterator[tuple[str, PrivateEngine]
         yield request.param, engine
 
 
+class FakeEngine(BaseHTTPRequestHandler):
+    """A FAKE engine, which answers /version and, with the file of its server, /info."""
+
+    def do_GET(self) -> None:
+        says = json.dumps({"ApiVersion": "1.45"}) if self.path == "/version" else self.server.info.read_text()  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(says)))
+        self.end_headers()
+        self.wfile.write(says.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: its client is a socket without an address."""
+
+
 @pytest.fixture
-def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A FAKE docker command, for engines and plugins that cannot be had here: it prints the file beside it."""
+def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A FAKE engine and docker command, for engines and plugins that cannot be had here.
+
+    Both say what is in the file; the command of its ClientInfo alone.
+    """
     script = tmp_path / "bin" / "docker"
     script.parent.mkdir()
+    info, address = script.with_name("docker.info"), f"{tmp_path}/fake.sock"
+    plugins = f"import json; print(json.dumps(json.load(open('{info}')).get('ClientInfo')))"
+    endpoint = json.dumps([{"Endpoints": {"docker": {"Host": f"unix://{address}"}}}])
     script.write_text(
-        '#!/bin/sh\nif [ "$1" = info ]; then cat "$0.info"\n'
-        """else echo '[{"Endpoints":{"docker":{"Host":"unix:///fake"}}}]'; fi\n"""
+        f'#!/bin/sh\nif [ "$1" = info ]; then {sys.executable} -c "{plugins}"\nelse echo \'{endpoint}\'; fi\n'
     )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
-    return script.with_name("docker.info")
+    with UnixStreamServer(address, FakeEngine) as server:
+        server.info = info  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield info
+        server.shutdown()
+        thread.join()
 
 
 def archive(path: Path) -> Path:
@@ -148,19 +177,24 @@ def test_no_docker_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal("client") == "there is no docker command on the PATH. Fix: make engine"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_a_user_without_rights_on_the_socket(
-    second: tuple[str, PrivateEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    second: tuple[str, PrivateEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, private = second
     Path(private.host.removeprefix("unix://")).parent.chmod(0o755)
-    script = tmp_path / "docker"  # the real docker command, as user nobody
-    script.write_text(f'#!/bin/sh\nexec setpriv --reuid 65534 --clear-groups {shutil.which("docker")} "$@"\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("DOCKER_HOST", private.host)
     monkeypatch.setenv("DOCKER_CONFIG", "/nonexistent")
-    text = refusal("rights")
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)  # the program and the docker command, as user nobody
+    try:
+        text = refusal("rights")
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
     assert text.startswith(f"{private.host}: this user may not talk to Docker Engine: permission denied")
     assert text.endswith('Fix: sudo usermod -aG docker "$USER", then log in again')
 

@@ -65,7 +65,7 @@ class ClaimsGpu(Engine):
 
 @pytest.fixture
 def claiming(engine) -> Engine:
-    return ClaimsGpu(engine.info, engine.command(), {})
+    return ClaimsGpu(engine.info, engine.command(), engine.endpoint)
 
 
 @pytest.fixture

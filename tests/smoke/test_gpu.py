@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+from docker.types import DeviceRequest
 
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
@@ -18,14 +19,18 @@ class ClaimsGpu(Engine):
     """The edge that this machine lacks: an engine that gives these arguments for a GPU."""
 
     arguments: tuple[str, ...] = ()
+    device = ""
 
     def gpu_arguments(self) -> list[str]:
         return list(self.arguments)
 
+    def gpu_requests(self) -> list[DeviceRequest]:
+        return [DeviceRequest(driver="cdi", device_ids=[self.device])] if self.device else []
 
-def claiming(engine: Engine, *arguments: str) -> Engine:
-    fake = ClaimsGpu(engine.info, engine.command(), {})
-    fake.arguments = arguments
+
+def claiming(engine: Engine, *arguments: str, device: str = "") -> Engine:
+    fake = ClaimsGpu(engine.info, engine.command(), engine.endpoint)
+    fake.arguments, fake.device = arguments, device
     return fake
 
 
@@ -79,7 +84,8 @@ def test_a_gpu_that_was_promised_and_is_not_there_fails(judge, image, engine) ->
 
 def test_an_engine_that_cannot_give_the_gpu_is_named(judge, image, engine, containers) -> None:
     with pytest.raises(SurroundingsError, match=r"(?s)does not start with the GPU \(--device /dev/no-such.*GPU=none"):
-        judge(image, smoke=CHECKS, gpu="auto", on=claiming(engine, "--device", "/dev/no-such-gpu"))
+        absent = claiming(engine, "--device", "/dev/no-such-gpu", device="example.com/gpu=absent")
+        judge(image, smoke=CHECKS, gpu="auto", on=absent)
     assert containers() == []
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from builder.inside import Place, ProbeError
 from builder.smoke import session
-from builder.smoke.session import Place, ProbeError, Probes
+from builder.smoke.session import Probes
 
 
 @pytest.fixture
 def probe(monkeypatch, tmp_path: Path) -> Callable[[str], object]:
     """Run a script as a probe on this machine."""
     monkeypatch.setattr(session, "_PROBES", tmp_path)
-    place = Place(kind="local", python=sys.executable, environment={"WORD": "given"}, folder=str(tmp_path))
+    place = Place(python=sys.executable, environment={"WORD": "given"}, folder=str(tmp_path))
 
     def run(script: str) -> object:
         (tmp_path / "made.py").write_text(script)
@@ -56,6 +57,6 @@ def test_what_is_no_document_is_said(probe, words) -> None:
 
 
 def test_an_interpreter_that_is_not_there_is_a_probe_error(tmp_path) -> None:
-    place = Place(kind="local", python=str(tmp_path / "none"), environment={})
+    place = Place(python=str(tmp_path / "none"), environment={})
     with pytest.raises(ProbeError, match=r"probe python does not start: .*No such file"):
         Probes(place)("python")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import builder.smoke.probes
 from builder.doctor.container.facts import modules
-from builder.doctor.container.inside import Container, ProbeError
+from builder.doctor.container.inside import Container
 from builder.doctor.container.model import Device, Evidence, Gpu, Interpreter, Process, Session, System
 from builder.doctor.container.plan import sonames
 from builder.doctor.container.text import clean, last_line, place
+from builder.inside import ProbeError
 from builder.ui import Ui
 
 _PROBES = Path(__file__).resolve().parent / "probes"
@@ -42,7 +43,7 @@ def look(container: Container, ui: Ui) -> Evidence:
         )
     system = System()
     try:
-        system, _ = container.probe(pythons[0], _script("system"), System, env={}, seconds=_SYSTEM_SECONDS)
+        system, _ = container.probe("system", pythons[0], _script("system"), System, env={}, seconds=_SYSTEM_SECONDS)
     except ProbeError as error:
         unseen.append(f"libraries and processes: {error}")
     gpu = _gpu(container, pythons[0])
@@ -82,7 +83,7 @@ def _pythons(container: Container, unseen: list[str]) -> list[str]:
 def _gpu(container: Container, python: str) -> Gpu:
     """The GPUs, asked through the driver's own libraries."""
     try:
-        return container.probe(python, _GPU_PROBE.read_text("utf-8"), Gpu, env={}, seconds=_GPU_SECONDS)[0]
+        return container.probe("gpu", python, _GPU_PROBE.read_text("utf-8"), Gpu, env={}, seconds=_GPU_SECONDS)[0]
     except ProbeError as error:
         return Gpu(reason=clean(str(error), 300))
 
@@ -154,7 +155,9 @@ def _interpreter(container: Container, python: str, env: Mapping[str, str]) -> I
         "loads_for": ["onnxruntime-gpu"],
     }
     script = _script("interpreter")
-    return container.probe(python, script, Interpreter, json.dumps(asked), env=env, seconds=_PYTHON_SECONDS)[0]
+    return container.probe(
+        "interpreter", python, script, Interpreter, json.dumps(asked), env=env, seconds=_PYTHON_SECONDS
+    )[0]
 
 
 def _session(
@@ -167,7 +170,7 @@ def _session(
     provider = "CUDAExecutionProvider" if cuda else "CPUExecutionProvider"
     try:
         session, said = container.probe(
-            python, _script("session"), Session, provider, env=env, seconds=_SESSION_SECONDS
+            "session", python, _script("session"), Session, provider, env=env, seconds=_SESSION_SECONDS
         )
     except ProbeError as error:
         unseen.append(f"a session of ONNX Runtime on {provider}: {error}")

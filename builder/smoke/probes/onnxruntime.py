@@ -1,7 +1,6 @@
 """Run a MatMul and a Conv model on one execution provider, and compare with numpy.
 
-Arguments: execution provider, relative and absolute tolerance. The two models are ONNX protobuf
-(opset 13, IR 8) written by hand, as the image need not have the onnx package; field numbers are those of onnx.proto.
+Arguments: execution provider, relative and absolute tolerance.
 """
 
 from __future__ import annotations
@@ -14,44 +13,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from builder.inside.sent.onnx_model import model as onnx_model
+from builder.inside.sent.onnx_model import node
+
 SHAPES = {"MatMul": ([4, 8], [8, 3], [4, 3]), "Conv": ([1, 3, 8, 8], [4, 3, 3, 3], [1, 4, 8, 8])}
 
 
-def varint(value: int) -> bytes:
-    """A protobuf base-128 number."""
-    out = b""
-    while value > 127:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def number(field: int, value: int) -> bytes:
-    """A number field."""
-    return varint(field << 3) + varint(value)
-
-
-def block(field: int, *parts: bytes) -> bytes:
-    """A text or message field."""
-    data = b"".join(parts)
-    return varint(field << 3 | 2) + varint(len(data)) + data
-
-
-def tensor(field: int, name: str, shape: list[int]) -> bytes:
-    """A ValueInfoProto of float32 elements (element type 1)."""
-    dimensions = [block(1, number(1, size)) for size in shape]
-    return block(field, block(1, name.encode()), block(2, block(1, number(1, 1), block(2, *dimensions))))
-
-
 def model(operator: str) -> bytes:
-    """A ModelProto of one node with inputs a and b and output y; Conv pads by 1 on each side."""
-    pads = block(5, block(1, b"pads"), *(number(8, 1) for _ in range(4)), number(20, 7)) if operator == "Conv" else b""
-    node = block(
-        1, block(1, b"a"), block(1, b"b"), block(2, b"y"), block(3, b"node"), block(4, operator.encode()), pads
-    )
+    """A model of one node with inputs a and b and output y."""
     first, second, result = SHAPES[operator]
-    graph = block(7, node, block(2, b"smoke"), tensor(11, "a", first), tensor(11, "b", second), tensor(12, "y", result))
-    return number(1, 8) + graph + block(8, block(1, b""), number(2, 13))
+    return onnx_model([node(operator, "ab", "y")], {"a": first, "b": second}, "y", result)
 
 
 def expected(operator: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from builder.doctor.container import inside
-from builder.doctor.container.inside import Container, ProbeError
+from builder.doctor.container.inside import Container
 from builder.doctor.container.model import System
 from builder.doctor.container.text import clean, markdown, place
+from builder.inside import ProbeError, probe
 from tests.doctor.container.conftest import Start
 
 # Where it is and which version, as asked first; then what the test wants it to say.
@@ -39,10 +39,10 @@ def test_endless_output_is_cut(fake, diagnose) -> None:
 
 
 def test_a_probe_that_hangs_is_given_up(fake, monkeypatch) -> None:
-    monkeypatch.setattr(inside, "GRACE", 0)
+    monkeypatch.setattr(probe, "GRACE", 0)
     container = Container.find(fake("sleep 60"))
     with pytest.raises(ProbeError, match="no answer within 1 s"):
-        container.probe("/usr/bin/python3", "", System, env={}, seconds=1)
+        container.probe("made", "/usr/bin/python3", "", System, env={}, seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_probe_that_hangs_is_given_up(fake, monkeypatch) -> None:
 def test_what_is_not_the_document_asked_for_is_refused(fake, says) -> None:
     container = Container.find(fake("printf '%s\\n' '" + says + "'"))
     with pytest.raises(ProbeError, match=r"not the document asked for|no answer"):
-        container.probe("/usr/bin/python3", "", System, env={}, seconds=20)
+        container.probe("made", "/usr/bin/python3", "", System, env={}, seconds=20)
 
 
 def test_control_characters_and_odd_paths_do_not_get_through(fake) -> None:
@@ -63,7 +63,7 @@ def test_control_characters_and_odd_paths_do_not_get_through(fake) -> None:
         "versions": {"/x\x1b]0;title\x07": "9"},
     }
     container = Container.find(fake(f"cat <<'END'\n{json.dumps(odd)}\nEND"))
-    system, _ = container.probe("/usr/bin/python3", "", System, env={}, seconds=20)
+    system, _ = container.probe("made", "/usr/bin/python3", "", System, env={}, seconds=20)
     assert system.os == "[31mred txt # heading"
     assert system.pythons == ("/opt/good/bin/python",)
     assert list(system.versions) == ["/x]0;title"]
