@@ -129,7 +129,7 @@ def _service(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offl
         write_compose(service, lock, settings)
         built = load_image(service, lock, settings, engine, ui)
     with timed(seconds, "smoke"):
-        report = smoke_service(service, lock, settings, engine, gpu=gpu)
+        report = smoke_service(service, lock, settings, ui, engine, gpu=gpu)
     return Made(built, fetched, report, seconds)
 
 

@@ -12,6 +12,7 @@ from builder.files import sha256_text, write_atomic
 from builder.smoke.report import Gpu, Result, SmokeReport
 
 if TYPE_CHECKING:
+    from builder.engine.client import Engine
     from builder.smoke.subject import Subject
     from builder.smoke.target import Target
 
@@ -26,19 +27,27 @@ def key(target: Target, subject: Subject, gpu: Gpu) -> str:
     return sha256_text(json.dumps(parts, sort_keys=True))
 
 
-def write(report: SmokeReport, digest: str, probes: dict[str, Any], target: Target, subject: Subject) -> None:
+def write(
+    report: SmokeReport,
+    digest: str,
+    probes: dict[str, Any],
+    *,
+    engine: Engine | None,
+    checks: tuple[str, ...],
+    lock: str,
+) -> None:
     """Write evidence.json: the report, its key, date (UTC), lock digest, engine, GPUs, driver, and the probes' figures.
 
-    The lock is "" and the engine null where the target has none.
+    digest: "" for what no later run takes. The lock is "" and the engine null where the target has none.
     """
     of_this_machine = ("evidence", "junit", "reused")
-    engine, gpu = target.engine, probes.get("gpu", {}).get("figures", {})
+    gpu = probes.get("gpu", {}).get("figures", {})
     document = {
         **{name: value for name, value in report.document().items() if name not in of_this_machine},
         "key": digest,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "checks": subject.checks,
-        "lock": subject.lock,
+        "checks": checks,
+        "lock": lock,
         "engine": {"version": engine.info.version, "store": engine.info.store} if engine else None,
         "devices": gpu.get("devices", []),
         "driver": gpu.get("driver", ""),

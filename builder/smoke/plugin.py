@@ -16,7 +16,7 @@ import pytest
 import testinfra
 import testinfra.host
 
-from builder.smoke.session import PROBE_SECONDS, UNKNOWN_UID, Expected, Probes, Session
+from builder.smoke.session import PROBE_SECONDS, UNKNOWN_UID, Expected, Probes, Promised, Session
 
 TEST_SECONDS = PROBE_SECONDS + 60
 _SESSION = pytest.StashKey[Session]()
@@ -50,6 +50,15 @@ def stack(pytestconfig: pytest.Config) -> Expected:
     if expected is None:
         raise NotApplicable("no stack is named, so there is nothing to compare with")
     return expected
+
+
+@pytest.fixture(scope="session")
+def service(pytestconfig: pytest.Config) -> Promised:
+    """What the service promises that is judged."""
+    promised = pytestconfig.stash[_SESSION].service
+    if promised is None:
+        raise NotApplicable("no service is judged")
+    return promised
 
 
 @pytest.fixture(scope="session")

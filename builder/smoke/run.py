@@ -86,7 +86,8 @@ def prove(
         junit=folder / "junit.xml",
         evidence=folder / evidence.NAME,
     )
-    evidence.write(report, evidence.key(target, subject, ready.gpu), record["probes"], target, subject)
+    digest = evidence.key(target, subject, ready.gpu)
+    evidence.write(report, digest, record["probes"], engine=target.engine, checks=subject.checks, lock=subject.lock)
     return report
 
 
@@ -103,14 +104,23 @@ def _judge(target: Target, subject: Subject, ready: Started, aside: Path, ui: Ui
         no_gpu=ready.gpu.reason,
         record=aside / "record.json",
     )
-    session.write(aside / "session.json")
-    _pytest(subject.files, aside, ui, target.engine)
-    record: dict[str, Any] = json.loads(session.record.read_text(encoding="utf-8"))
+    record = judge(session, subject.files, aside, ui, target.engine)
     if not session.no_gpu and "gpu" not in record["probes"]:
         try:
             record["probes"]["gpu"] = {"figures": Probes(ready.place)("gpu")}
         except ProbeError as error:
             record["probes"]["gpu"] = {"error": str(error)}
+    return record
+
+
+def judge(session: Session, checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> dict[str, Any]:
+    """Run the files of smoke tests in pytest; what it recorded. Writes junit.xml to the folder aside.
+
+    Raises JobError where pytest itself breaks.
+    """
+    session.write(aside / "session.json")
+    _pytest(checks, aside, ui, engine)
+    record: dict[str, Any] = json.loads(session.record.read_text(encoding="utf-8"))
     return record
 
 

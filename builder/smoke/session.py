@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from builder.engine.endpoint import Endpoint
 from builder.inside import Place, ProbeError, probe
 
 PROBE_SECONDS = 180  # the first CUDA call may read gigabytes of libraries from a cold disk
@@ -50,10 +51,31 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promised:
+    """What a service promises. image: its name in the engine. ids: by which stores name the locked image.
+
+    compose: path of its compose file. url: where it says that it is ready. docker: the words of the docker command,
+    for compose. endpoint: of the engine.
+    """
+
+    image: str
+    ids: tuple[str, ...]
+    compose: str
+    ports: tuple[int, ...]
+    volumes: tuple[str, ...]
+    gpu: bool
+    secrets: tuple[str, ...]
+    url: str
+    docker: tuple[str, ...]
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """One run of the checks.
 
     kind: of the target. expected: None where no stack is named. no_gpu: why there is no GPU, "" where there is.
+    service: what a service promises, where one is judged.
     """
 
     kind: Kind
@@ -62,6 +84,7 @@ class Session:
     gpu_mode: str
     no_gpu: str
     record: Path
+    service: Promised | None = None
 
     def write(self, path: Path) -> None:
         """Put the session into a JSON file for `read`."""

@@ -30,7 +30,7 @@ def reports(
         for one in services:
             built(one)
     for one in services:
-        yield _shown(service.smoke(one, locked(one), settings, connect(), gpu=gpu), ui)
+        yield _shown(service.smoke(one, locked(one), settings, ui, connect(), gpu=gpu), ui)
     rest = replace(asked, stacks=[one for one in asked.stacks if not isinstance(one, Service)])
     if rest.stacks or not services:
         for target, subject, folder in runs(rest, settings, connect):

@@ -67,7 +67,7 @@ def answering(service: Service, code: int) -> Iterator[Service]:
 
 
 def by_name(report: SmokeReport) -> dict[str, tuple[str, str]]:
-    return {one.test: (one.outcome, one.reason) for one in report.results}
+    return {one.test.removeprefix("test_"): (one.outcome, one.reason) for one in report.results}
 
 
 def here(settings: Settings) -> str:
@@ -97,7 +97,7 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     built = have(service, settings, engine, Ui())
     assert (built.tag, built.built) == (f"{IMAGES}/{NAME}:{up.digest.replace(':', '-')}", True)
     assert have(service, settings, engine, Ui()).built is False
-    assert smoke(service, locked(service), settings, engine, gpu="none").green
+    assert smoke(service, locked(service), settings, Ui(), engine, gpu="none").green
 
     folder = settings.home / "assets" / "own-wheels"
     folder.mkdir()
@@ -186,7 +186,7 @@ def test_a_blob_that_is_not_there_is_named(up: Served, settings: Settings, servi
     assert caught.value.problem.startswith("manifest ")
     assert caught.value.fix == f"run `make fetch STACK={NAME}`"
     with pytest.raises(JobError) as caught:
-        smoke(service, locked(service), settings, engine, gpu="none")
+        smoke(service, locked(service), settings, Ui(), engine, gpu="none")
     assert caught.value.fix == f"run `make build STACK={NAME}`"
 
 
@@ -233,40 +233,43 @@ def test_smoke_says_what_it_proved_and_what_it_could_not(
 ) -> None:
     make(service, settings, Ui(), gpu="none")
     lock = locked(service)
-    running = "the running service says that it is ready"
+    running = "the_running_service_says_that_it_is_ready"
     with answering(service, 200) as found:
-        report = by_name(smoke(found, locked(found), settings, engine, gpu="require"))
+        report = by_name(smoke(found, locked(found), settings, Ui(), engine, gpu="require"))
         assert report[running] == ("passed", "")
-        assert report["the compose file says what the stack says"][0] == "passed"
+        assert report["the_compose_file_says_what_the_stack_says"][0] == "passed"
     with answering(service, 503) as found:
-        assert by_name(smoke(found, locked(found), settings, engine, gpu="auto"))[running][1].endswith(
+        assert by_name(smoke(found, locked(found), settings, Ui(), engine, gpu="auto"))[running][1].endswith(
             "answers HTTP 503"
         )
     silent = service.model_copy(update={"ports": {"http": 1, "grpc": 52000}})
-    outcome, reason = by_name(smoke(silent, locked(silent), settings, engine, gpu="auto"))[running]
+    outcome, reason = by_name(smoke(silent, locked(silent), settings, Ui(), engine, gpu="auto"))[running]
     assert outcome == "skipped"
     assert "it needs a GPU and, for its first start, NGC_API_KEY: docker compose --file" in reason
-    required = smoke(silent, locked(silent), settings, engine, gpu="require")
+    required = smoke(silent, locked(silent), settings, Ui(), engine, gpu="require")
     assert not required.green
-    assert by_name(required)[running][0] == "failed"
+    failed = by_name(required)
+    assert failed["the_running_service_says_that_it_is_ready"][0] == "failed"
     assert required.junit.read_text().count("<failure") == 1
     assert json.loads(required.evidence.read_text())["image_id"] == required.image_id
     # an image under the locked name that is another one, and has a key in it
     (settings.home / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV NGC_API_KEY=oops\n")
     name = tag(service, lock, settings)
     engine.run(["buildx", "build", "--quiet", "--load", "-t", name, str(settings.home)])
-    bad = by_name(smoke(silent, locked(silent), settings, engine, gpu="none"))
-    assert bad["the image is the locked one"][0] == "failed"
-    assert bad["no secret has a value in the image or the compose file"][1] == "the image has a value for NGC_API_KEY"
+    failed = by_name(smoke(silent, locked(silent), settings, Ui(), engine, gpu="none"))
+    assert failed["the_image_is_the_locked_one"][0] == "failed"
+    assert (
+        failed["no_secret_has_a_value_in_the_image_or_the_compose_file"][1] == "the image has a value for NGC_API_KEY"
+    )
     assert have(service, settings, engine, Ui()).built is True
 
 
 @pytest.mark.usefixtures("composing", "clean")
 def test_compose_itself_accepts_the_file_and_takes_the_key_from_its_own_file_alone(
-    up: Served, settings: Settings, service: Service, engine: Engine
+    up: Served, settings: Settings, service: Service, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make(service, settings, Ui(), gpu="none")
-    assert by_name(made.report)["docker compose accepts the file"] == ("passed", "")
+    assert by_name(made.report)["docker_compose_accepts_the_file"] == ("passed", "")
     path = settings.build / NAME / "compose.yaml"
     words = engine.command("compose", "--file", str(path), "config", "--format", "json")
 
@@ -284,6 +287,14 @@ def test_compose_itself_accepts_the_file_and_takes_the_key_from_its_own_file_alo
     assert told()["environment"] == {**switches, "NGC_API_KEY": KEY}
     path.write_text(path.read_text().replace("pull_policy: never", "pull_polizei: never"))
     assert engine.run(["compose", "--file", str(path), "config", "--quiet"], check=False).returncode != 0
+    template = (settings.templates / "compose.j2").read_text()
+    wrong = template.replace("pull_policy: never", "pull_policy: always\n    polizei: true")
+    (settings.home / "compose.j2").write_text(wrong)
+    monkeypatch.setattr(Settings, "templates", property(lambda one: one.home))
+    failed = by_name(smoke(service, locked(service), settings, Ui(), engine, gpu="none"))
+    assert failed["docker_compose_accepts_the_file"][0] == "failed"
+    assert "polizei" in failed["docker_compose_accepts_the_file"][1]
+    assert failed["the_compose_file_says_what_the_stack_says"] == ("failed", "it would ask a registry")
 
 
 def test_the_command_line_takes_a_service_where_it_makes_sense(up: Served, tmp_path: Path, clean: None) -> None:
