@@ -43,4 +43,6 @@ def find(engine: Engine, name: str, *, otherwise: str = "") -> Mapping[str, Any]
 def _others(engine: Engine) -> str:
     """The containers that run, for one that was misspelt."""
     names = [str(one["Names"][0]).lstrip("/") for one in engine.containers()][:20]
-    return f"name one of: {', '.join(names)}" if names else "start the container first: none runs at the moment"
+    if not names:
+        return "start the container first: docker ps shows none that runs"
+    return f"name one that runs, as docker ps shows them: {', '.join(names)}"
