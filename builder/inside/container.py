@@ -19,7 +19,8 @@ def find(engine: Engine, name: str, *, otherwise: str = "") -> Mapping[str, Any]
     Raises InputError where there is none, or it does not run.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name[:80]!r} is no name of a container", fix=_others(engine))
+        shown = name[:80].encode("unicode_escape").decode()
+        raise InputError(f"the engine has no container {shown}: that is no name of a container", fix=_others(engine))
     known = engine.container(name)
     if known is None:
         raise InputError(f"the engine has no container {name}", fix=_others(engine))
