@@ -46,7 +46,7 @@ def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, par
     except Unreachable as error:
         if not partly:
             raise
-        ui.warn(f"{service.name} is not locked: {error.problem}; a later lock does it")
+        ui.warn(f"{service.name} is not locked: {error.problem}; run `make lock STACK={service.name}` where it can be reached")
         return {"stack": service.name, "unresolved": [{"kind": "base", "name": service.image}]}
     size = sum(blob.size for blob in done.blobs)
     ui.say(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")

@@ -140,7 +140,7 @@ def hosts_of(url: str) -> list[str]:
 
 
 def _as_prefix(url: str) -> str:
-    """The address with scheme and host in lower case and without the port that goes without saying."""
+    """The address with scheme and host in lower case and without the default port."""
     found = re.match(r"(https?)://([^/?#]*)(.*)$", url, re.IGNORECASE | re.DOTALL)
     if not found:
         return url

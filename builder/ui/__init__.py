@@ -97,7 +97,7 @@ class Ui:
         self._spoken = False
         self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         if not self.console.is_terminal:
-            # There is no width to keep to; who reads a log wants a row on a line.
+            # A log has no width to keep to: one row, one line.
             self.console.width = _WIDE
 
     def say(self, text: str) -> None:
