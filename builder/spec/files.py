@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,13 +20,15 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
     Left out: hidden files, byte code. Raises InputError for a folder that is not there or holds no file, for a link
     (the named folders and those above them, up to folder/files, too), for what is no file, and for too many files.
+    One link is good: folder/files itself to `../STACK/files`, the files of a stack beside it.
     """
     root = folder / FILES
     found = 0
     for name in dict.fromkeys(names):
         top = root / name
         for part in (*reversed(Path(name).parents), Path(name)):
-            _refuse_link(root / part, folder)
+            if root / part != root or not _shares(root):
+                _refuse_link(root / part, folder)
         if not top.is_dir():
             fix = f"make the folder {FILES}/{name} beside stack.yaml, or correct `from`"
             raise InputError(f"there is no folder {FILES}/{name}", where=shown(root), fix=fix)
@@ -48,6 +51,14 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
         if found == before:
             fix = "put a file into it (hidden ones do not count), or take it out of `files`"
             raise InputError(f"there is no file in {FILES}/{name}", where=shown(top), fix=fix)
+
+
+def _shares(root: Path) -> bool:
+    """Whether a stack's folder of files is a link to that of a stack beside it, which is a folder itself."""
+    if not root.is_symlink() or not re.fullmatch(rf"\.\./[A-Za-z0-9][A-Za-z0-9._-]*/{FILES}", str(root.readlink())):
+        return False
+    other = root.parent.parent / root.readlink().parent.name
+    return not other.is_symlink() and not (other / FILES).is_symlink()
 
 
 def _refuse_link(path: Path, below: Path) -> None:

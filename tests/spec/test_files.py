@@ -74,3 +74,22 @@ def test_plain_files_come_though_the_stack_is_reached_by_a_link(stack: Path) -> 
     os.link(stack / "files" / "app" / "deep" / "main.py", stack / "files" / "app" / "same.py")
     assert found(stack, "app", "app/deep") == ["app/deep/main.py", "app/same.py", "app/deep/main.py"]
     assert found(stack.parent / "by-link", "app") == ["app/deep/main.py", "app/same.py"]
+
+
+@pytest.mark.parametrize("how", ["a link itself", "in a linked stack", "further up", "to another folder"])
+def test_files_may_be_those_of_a_stack_beside_it_and_of_no_other_place(how: str, stack: Path) -> None:
+    twin = stack.parent / "twin"
+    twin.mkdir()
+    (twin / "files").symlink_to("../stack/files")
+    assert found(twin, "app") == ["app/deep/main.py"]
+    if how == "a link itself":
+        (stack / "files").rename(stack.parent / "outside" / "files")
+        (stack / "files").symlink_to("../outside/files")
+    elif how == "in a linked stack":
+        stack.rename(stack.parent / "outside" / "stack")
+        stack.symlink_to("outside/stack")
+    else:
+        (twin / "files").unlink()
+        (twin / "files").symlink_to("../../stack/files" if how == "further up" else "../stack/files/app")
+    with pytest.raises(InputError, match="files is a link"):
+        found(twin, "app")
