@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
 _CHUNK = 1 << 20
 
 
@@ -78,6 +76,8 @@ def held(path: Path, *, timeout: float = -1) -> Iterator[None]:
 
     timeout: seconds to wait, -1 for ever. Raises filelock.Timeout when it passes.
     """
+    import filelock  # noqa: PLC0415 - slow to load, and what only reads holds nothing
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path, timeout=timeout):
         yield

@@ -1,5 +1,8 @@
 """The verb stack: check, lock, fetch, render, build and smoke in one go, each doing only what is not done yet."""
 
+# what a run that finds everything done does not need is imported where it is needed
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 import time
@@ -9,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.build import Built, build, compile_all
-from builder.build.service import build as load_image
 from builder.check import check, packaged_facts
-from builder.check.service import check as check_service
 from builder.check.verb import refuse_errors
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
@@ -21,10 +22,8 @@ from builder.lock import store
 from builder.lock.existing import fresh, locked
 from builder.lock.verb import complete
 from builder.lock.verb import lock as write_lock
-from builder.render.service import render as write_compose
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
-from builder.smoke.service import smoke as smoke_service
 from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.spec.service import Service
@@ -93,7 +92,7 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
         refuse_errors(check(stack, None), ui)
         _require_network(stack, offline=offline)
         with timed(seconds, "lock"):
-            from builder.lock import resolve  # noqa: PLC0415 - slow to load, and most runs have a lock
+            from builder.lock import resolve
 
             resolve.lock(stack, stack.folder, settings, ui)
     with timed(seconds, "complete"):
@@ -115,6 +114,11 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
 
 
 def _service(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool) -> Made:
+    from builder.build.service import build as load_image
+    from builder.check.service import check as check_service
+    from builder.render.service import render as write_compose
+    from builder.smoke.service import smoke as smoke_service
+
     seconds: dict[str, float] = {}
     refuse_errors(check_service(service, fresh(service), packaged_facts()), ui)
     if not store.exists(service.folder):

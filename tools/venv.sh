@@ -124,4 +124,6 @@ else
 fi
 pip install "$@" --require-hashes --only-binary :all: --no-deps -r requirements.lock
 pip install --no-deps --no-build-isolation --no-index -e .
+# Where PYTHONDONTWRITEBYTECODE is set, each start would compile our own modules anew: a fifth of its time.
+"$venv/bin/python" -m compileall -q builder || say "warning: builder/ cannot hold byte code; each start takes longer"
 printf '%s\n%s\n' "$PWD" "$wanted" > "$stamp"

@@ -16,16 +16,14 @@ from builder.check.rows import Facts
 from builder.lock.model import StackLock
 from builder.spec.model import Stack
 
-__all__ = ["RULES", "Finding", "check", "packaged_facts"]
+__all__ = ["Finding", "all_rules", "check", "packaged_facts"]
 
 
-def _rules() -> tuple[Rule, ...]:
+@functools.cache
+def all_rules() -> tuple[Rule, ...]:
     """Every module of the folder rules/, by name: one that is there is asked."""
     names = sorted(one.name for one in pkgutil.iter_modules(rules.__path__))
     return tuple(cast(Rule, importlib.import_module(f"{rules.__name__}.{name}")) for name in names)
-
-
-RULES: tuple[Rule, ...] = _rules()
 
 
 def check(stack: Stack, lock: StackLock | None, today: date | None = None) -> list[Finding]:
@@ -34,8 +32,8 @@ def check(stack: Stack, lock: StackLock | None, today: date | None = None) -> li
     today: the day that ends of support are compared with where there is no lock; default: by the clock.
     """
     case = Case(stack=stack, lock=lock, facts=packaged_facts(), today=today or date.today())
-    found = [finding for rule in RULES for finding in rule.find(case)]
-    return settle(found, stack, [rule.NAME for rule in RULES], whole=lock is not None)
+    found = [finding for rule in all_rules() for finding in rule.find(case)]
+    return settle(found, stack, [rule.NAME for rule in all_rules()], whole=lock is not None)
 
 
 @functools.cache

@@ -277,10 +277,16 @@ class Facts(TypedDict):
     unusable_releases: tuple[UnusableReleases, ...]
 
 
+class _Tables(dict[str, object]):
+    """Each table is read when it is first asked for: most verbs ask for few of them."""
+
+    def __missing__(self, name: str) -> object:
+        self[name] = rows(FOLDER / f"{name}.yaml", get_args(get_type_hints(Facts)[name])[0])
+        return self[name]
+
+
 def read(smoke: Path) -> Facts:
-    """Every table. smoke: the folder of the smoke tests, whose modules are the rows of smoke_names."""
+    """All tables. smoke: the folder of the smoke tests, whose modules are the rows of smoke_names."""
     names = sorted(path.stem for path in smoke.glob("*.py") if not path.stem.startswith(("_", "conftest")))
     tests = tuple(SmokeName(check=name, source=f"builder/smoke/checks/{name}.py") for name in names)
-    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(Facts).items() if name != "smoke_names"}
-    tables = {name: rows(FOLDER / f"{name}.yaml", kind) for name, kind in kinds.items()}
-    return cast(Facts, {**tables, "smoke_names": tests})  # each row is of the kind that Facts says
+    return cast(Facts, _Tables(smoke_names=tests))  # each row is of the kind that Facts says

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.settings import Settings, load
-from builder.ui import Ui
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from builder.settings import Settings
     from builder.spec import Loaded, Stacks
+    from builder.ui import Ui
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class Given:
 
     def run(self) -> Run:
         """What they come to. Raises InputErrors for settings that are wrong."""
+        from builder.settings import load
+
         found = load(stacks=tuple(self.folders), given=self.settings)
         if found.tls == "hash-locked":
             self.ui.warn("tls = hash-locked: locked files may come over unverified TLS, held to their sha256 and size")

@@ -6,16 +6,17 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import sha256_text, write_atomic
 from builder.lock import store
-from builder.lock.base import registry_blobs, untagged
 from builder.lock.model import LOCK_VERSION, Artifact, LockedBase, StackLock
-from builder.net.registry import Repository, split
-from builder.net.session import Session
 from builder.settings import Settings
 from builder.spec.service import KIND, Service
+
+if TYPE_CHECKING:
+    from builder.net.session import Session
 
 # a lock may come from anyone, and this becomes words of a compose file
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
@@ -70,6 +71,8 @@ def lock(service: Service, folder: Path, settings: Settings, *, upgrade: bool = 
         there = read(folder)
         if there.inputs == inputs:
             return there
+    from builder.lock.base import registry_blobs, untagged  # noqa: PLC0415 - slow to load; reading a lock needs none
+
     name, digest = untagged(service.image), service.image.partition("@")[2]
     digest = digest or _resolved(service.image, settings)
     blobs = registry_blobs(name, digest, settings)
@@ -122,6 +125,8 @@ def read_any(folder: Path) -> StackLock | ServiceLock:
 
 def _resolved(reference: str, settings: Settings) -> str:
     """The digest that a tag has now, at the first mirror that has it."""
+    from builder.net.session import Session  # noqa: PLC0415 - as above
+
     *others, last = settings.image_mirrors(reference)
     with Session(settings) as session:
         for one in others:
@@ -133,6 +138,8 @@ def _resolved(reference: str, settings: Settings) -> str:
 
 
 def _asked(reference: str, session: Session) -> str:
+    from builder.net.registry import Repository, split  # noqa: PLC0415 - as above
+
     return Repository(reference, session).image(split(reference)[2])[0]
 
 

@@ -189,6 +189,12 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
     return settings
 
 
+def _path(text: str, folder: Path | None) -> Path:
+    """A path of the settings: `~` is the user's home; relative to folder, as it stands where folder is None."""
+    found = Path(text).expanduser()
+    return found if folder is None else folder / found
+
+
 class _Found:
     """Reads the levels, the last one first, and notes where each value came from."""
 
@@ -204,19 +210,15 @@ class _Found:
         return default
 
     def path(self, key: str) -> Path | None:
-        from builder.settings.shape import path  # noqa: PLC0415
-
         for level, values in reversed(self._levels):
             if key in values:
                 self.sources[key] = level.where([key])
-                return path(values[key], level.folder)
+                return _path(values[key], level.folder)
         return None
 
     def paths(self, key: str) -> list[Path]:
         """Those of all levels, in their order."""
-        from builder.settings.shape import path  # noqa: PLC0415
-
-        return [path(item, level.folder) for level, item in self._all(key)]
+        return [_path(item, level.folder) for level, item in self._all(key)]
 
     def listed(self, key: str) -> list[str]:
         """The texts of all levels, in their order."""
@@ -240,12 +242,10 @@ class _Found:
         return found
 
     def client_certificates(self) -> dict[str, ClientCertificate]:
-        from builder.settings.shape import path  # noqa: PLC0415
-
         found = {}
         for level, values in self._levels:
             for host, files in values["client-certificates"].items():
-                cert = path(files["cert"], level.folder)
-                found[host] = ClientCertificate(cert=cert, key=path(files.get("key") or files["cert"], level.folder))
+                cert = _path(files["cert"], level.folder)
+                found[host] = ClientCertificate(cert=cert, key=_path(files.get("key") or files["cert"], level.folder))
                 self.sources[f"client-certificates.{host}"] = level.where(["client-certificates", host])
         return found

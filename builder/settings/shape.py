@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -131,9 +130,3 @@ class Site(Model):
     tokens: dict[Host, Annotated[str, AfterValidator(_variable)]] = {}
     client_certificates: dict[Host, ClientFiles] = {}
     timeouts: Timeouts = Timeouts()
-
-
-def path(text: str, folder: Path | None) -> Path:
-    """A path of the settings: `~` is the user's home; relative to folder, as it stands where folder is None."""
-    found = Path(text).expanduser()
-    return found if folder is None else folder / found

@@ -107,5 +107,6 @@ class SmokeReport:
         ui.table(f"smoke tests of {self.name}{held}", ["check", "test", "outcome", "seconds", "reason"], rows)
         counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
         ui.say(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")
-        if known := recognise(one.reason for one in self.results if one.outcome == "failed"):
+        reasons = [one.reason for one in self.results if one.outcome == "failed"]
+        if reasons and (known := recognise(reasons)):
             show("known failures in the failed tests", known, ui)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,7 @@ class Clash(ValueError):
         self.fix = fix
 
 
+@cache
 def _project(requirement: str) -> str:
     return str(canonicalize_name(Requirement(requirement).name))
 

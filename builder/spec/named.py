@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from builder.spec.text import Name
 
@@ -16,6 +16,7 @@ class Named(BaseModel):
     folder: where its stack.yaml lies. source: the bytes of that file, as read. where: file:line of what tells its kind.
     """
 
+    model_config = ConfigDict(defer_build=True)
     _OF_PLACE: ClassVar[frozenset[str]] = frozenset({"folder", "source", "where", "family_file", "family_source"})
 
     name: Name

@@ -70,7 +70,8 @@ _WEIGHT_RULES: dict[str, Any] = {
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # defer_build: a part is made ready with the whole that holds it, not by itself as well
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Bootstrap(Frozen):

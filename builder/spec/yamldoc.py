@@ -17,6 +17,7 @@ MAX_DEPTH = 20
 MAX_NUMBER = 100  # characters; computing a longer one can take Python minutes
 
 Keys = tuple[str | int, ...]
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's; PyYAML may be built without it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,20 @@ def read(path: Path) -> Document:
     """The one document of a YAML file. Raises InputError with file:line, reason and fix."""
     name = shown(path)
     data = _bytes(path, name)
-    loader = yaml.SafeLoader(_text(data, name))
+    text = _text(data, name)
     try:
-        return _Reading(name, loader).document(data)
+        return _document(_FAST(text), name, data)
+    except yaml.YAMLError:
+        pass  # PyYAML's own reader says what is wrong in the words that _ADVICE knows
+    try:
+        return _document(yaml.SafeLoader(text), name, data)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(name, error) from None
+
+
+def _document(loader: yaml.SafeLoader, name: str, data: bytes) -> Document:
+    try:
+        return _Reading(name, loader).document(data)
     finally:
         loader.dispose()
 

@@ -1,34 +1,27 @@
 """Talk: the only room that prints. Human talk goes to stderr, the one JSON document to stdout.
 
 On a terminal long work shows bars; elsewhere plain lines. `NO_COLOR` is obeyed (rich does).
+rich is imported by the first line that is printed: `--help` and a run that only gives JSON need none of it.
 """
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputErrors, ModelstacksError
 from builder.ui.spoken import spoken
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 _WIDE = 200  # characters of a table's line off a terminal
 _PLAIN_SECONDS = 5.0  # off a terminal, one progress line per this many seconds
@@ -43,6 +36,20 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def _escape(text: str) -> str:
+    """The text as rich shows it unchanged."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _bar(console: Console) -> Progress:
+    from rich import progress as of
+
+    words = of.TextColumn("{task.description}"), of.BarColumn(), of.TaskProgressColumn(), of.DownloadColumn()
+    return of.Progress(*words, of.TransferSpeedColumn(), of.TimeRemainingColumn(), console=console, transient=True)
+
+
 class Transfer:
     """Progress of one set of bytes; `advance` may be called from any thread."""
 
@@ -53,17 +60,8 @@ class Transfer:
         self._started = self._spoke = time.monotonic()
         self._bar: Progress | None = None
         if ui.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                TimeRemainingColumn(),
-                console=ui.console,
-                transient=True,
-            )
-            self._task = self._bar.add_task(escape(what), total=total)
+            self._bar = _bar(ui.console)
+            self._task = self._bar.add_task(_escape(what), total=total)
             self._bar.start()
 
     def advance(self, count: int) -> None:
@@ -95,44 +93,53 @@ class Ui:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self._spoken = False
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-        if not self.console.is_terminal:
-            # A log has no width to keep to: one row, one line.
-            self.console.width = _WIDE
+
+    @cached_property
+    def console(self) -> Console:
+        """Where the talk goes."""
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        if not console.is_terminal:
+            console.width = _WIDE  # a log has no width to keep to: one row, one line
+        return console
 
     def say(self, text: str) -> None:
         """One line of talk; markup in it is shown, not obeyed."""
-        self.console.print(escape(spoken(text)))
+        self.console.print(_escape(spoken(text)))
 
     def step(self, text: str) -> None:
         """One line that says what is being done now."""
-        self.console.print(f"[bold]==>[/bold] {escape(text)}")
+        self.console.print(f"[bold]==>[/bold] {_escape(text)}")
 
     def sub(self, prefix: str, line: str) -> None:
         """One line of a program that was started, told apart from our own lines by its prefix."""
-        self.console.print(f"[dim]{escape(prefix)} |[/dim] {escape(line)}")
+        self.console.print(f"[dim]{_escape(prefix)} |[/dim] {_escape(line)}")
 
     def warn(self, text: str) -> None:
         """One warning."""
-        self.console.print(f"[yellow]warning:[/yellow] {escape(spoken(text))}")
+        self.console.print(f"[yellow]warning:[/yellow] {_escape(spoken(text))}")
 
     def error(self, error: ModelstacksError) -> None:
         """An error with its place, reason and fix, each on a line."""
         for one in error.errors if isinstance(error, InputErrors) else [error]:
-            place = f"{escape(one.where)}: " if one.where else ""
-            self.console.print(f"[red]error:[/red] {place}{escape(one.problem)}")
+            place = f"{_escape(one.where)}: " if one.where else ""
+            self.console.print(f"[red]error:[/red] {place}{_escape(one.problem)}")
             if one.why:
-                self.console.print(f"  why: {escape(spoken(one.why))}")
+                self.console.print(f"  why: {_escape(spoken(one.why))}")
             if one.fix:
-                self.console.print(f"  fix: {escape(spoken(one.fix))}")
+                self.console.print(f"  fix: {_escape(spoken(one.fix))}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of text cells."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
         table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for number, column in enumerate(columns):
             table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(_escape(cell) for cell in row))
         self.console.print(table, soft_wrap=False)
 
     @contextmanager
@@ -147,6 +154,8 @@ class Ui:
     def document(self, value: dict[str, Any]) -> None:
         """Print the run's one JSON document, when JSON was asked for; only the first one counts."""
         if self.as_json and not self._spoken:
+            import json
+
             self._spoken = True
             sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
             sys.stdout.flush()

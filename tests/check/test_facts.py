@@ -10,11 +10,12 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from builder.check import RULES, packaged_facts
+from builder.check import all_rules, packaged_facts
+from builder.check.rows import Facts
 from builder.check.torch import covers
 
 FACTS = packaged_facts()
-TABLES: Mapping[str, tuple[Mapping[str, Any], ...]] = dict(FACTS)  # type: ignore[arg-type] # each is such a tuple
+TABLES: Mapping[str, tuple[Mapping[str, Any], ...]] = {name: FACTS[name] for name in Facts.__annotations__}  # type: ignore[literal-required]
 ROWS = [(name, row) for name, rows in TABLES.items() for row in rows]
 
 
@@ -154,7 +155,7 @@ def test_every_library_of_onnxruntime_is_in_a_wheel() -> None:
 def test_pairs_are_read_by_a_rule_and_named_once() -> None:
     names = [(row["rule"], row["name"]) for row in FACTS["package_pairs"]]
     assert len(set(names)) == len(names)
-    assert {rule for rule, _ in names} <= {rule.NAME for rule in RULES}
+    assert {rule for rule, _ in names} <= {rule.NAME for rule in all_rules()}
 
 
 # What NVIDIA and pytorch say runs where; source: the cubin rule, replicate/cog pkg/doctor/gpu_compatibility.go.

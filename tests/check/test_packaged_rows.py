@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from builder import facts
-from builder.check import RULES, rules
+from builder.check import all_rules, rules
 from builder.check.rows import FOLDER, Facts
 from builder.doctor.container import facts as container
 from builder.failures import catalogue
@@ -62,5 +62,5 @@ def test_rows_are_read_once() -> None:
 
 def test_every_module_of_the_folder_of_rules_is_asked_under_its_own_name() -> None:
     files = sorted(path.stem for path in Path(rules.__path__[0]).glob("*.py") if path.stem != "__init__")
-    assert [rule.NAME for rule in RULES] == files
-    assert all(callable(rule.find) for rule in RULES)
+    assert [rule.NAME for rule in all_rules()] == files
+    assert all(callable(rule.find) for rule in all_rules())
