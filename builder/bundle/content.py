@@ -95,8 +95,8 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
         return _service_items(one, settings)
     stack, lock, name, folder = one, locked(one), one.name, one.folder
     parts = (store.PYLOCK, store.STACK_LOCK)
-    items = [text_item(f"stacks/{FAMILIES}/{stack.family_file.name}", stack.family_source)]
-    items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.source))
+    items = [text_item(f"stacks/{FAMILIES}/{stack.read_from.family[0].name}", stack.read_from.family[1])]
+    items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.read_from.stack))
     items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
     for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
         place = f"stacks/{name}/{FILES}/{part}"
@@ -118,7 +118,7 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
 def _service_items(service: Service, settings: Settings) -> tuple[list[Item], ServiceLock]:
     lock, folder = locked(service), f"stacks/{service.name}"
     items = [
-        text_item(f"{folder}/{STACK_FILE}", service.source),
+        text_item(f"{folder}/{STACK_FILE}", service.read_from.stack),
         text_item(f"{folder}/{store.STACK_LOCK}", (service.folder / store.STACK_LOCK).read_bytes()),
     ]
     for item in lock.carried():

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,7 @@ from builder.spec import yamldoc
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
 from builder.spec.model import Clash, Family, Stack, StackFile, clashes, merge
+from builder.spec.named import ReadFrom
 from builder.spec.parts import Weight
 from builder.spec.service import KIND, Service, ServiceFile
 from builder.spec.text import NAME_PATTERN
@@ -91,11 +92,12 @@ class Stacks:
     def _read(self, name: str) -> Loaded:
         folder = self.folder(name)
         document = yamldoc.read(folder / STACK_FILE)
-        place: dict[str, Any] = {"name": name, "folder": folder, "source": document.source}
         if isinstance(document.value, dict) and document.value.get("kind") == KIND:
             said = _validated(document, ServiceFile)
             values = {key: getattr(said, key) for key in ServiceFile.model_fields}
-            return Service.model_construct(**values, **place, where=document.where(("kind",)))
+            service = Service.model_construct(name=name, **values)
+            service._read_from = ReadFrom(folder=folder, stack=document.source, kind=document.where(("kind",)))
+            return service
         stack = _validated(document, StackFile)
         path = self._family_path(stack.family, folder.parent, document)
         family, family_source = self._family(path)
@@ -103,7 +105,10 @@ class Stacks:
         overlays = {one.files: digest(folder, [one.files]) for one in stack.extensions if one.files}
         stack = stack.model_copy(update={"weights": tuple(_placed(one, self._settings) for one in stack.weights)})
         merged = merge(name, stack, family, digest(folder, [one.folder for one in stack.files]), overlays)
-        return merged.model_copy(update={**place, "family_file": path, "family_source": family_source})
+        merged._read_from = ReadFrom(
+            folder=folder, stack=document.source, kind=document.where(()), family=(path, family_source)
+        )
+        return merged
 
     def _family(self, path: Path) -> tuple[Family, bytes]:
         if path not in self._families:
@@ -133,7 +138,7 @@ def built(one: Loaded) -> Stack:
     if isinstance(one, Service):
         problem = f"{one.name} is a service: its image is pulled and carried, never built here"
         fix = "check, lock, fetch, render, build, smoke, stack, export and list take services; leave it out of others"
-        raise InputError(problem, where=one.where, fix=fix)
+        raise InputError(problem, where=one.read_from.kind, fix=fix)
     return one
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -95,7 +94,6 @@ class Stack(StackFile, Named):
     """A stack with its family's values merged in, under its name.
 
     files_digest: what its own files are. overlays: the same of an extension's `files`, by that folder's name.
-    family_file, family_source: its family's file and the bytes of it, as read.
     """
 
     base: Base
@@ -105,8 +103,6 @@ class Stack(StackFile, Named):
     torch: PlainText | None
     files_digest: str = ""
     overlays: dict[str, str] = Field(default_factory=dict, exclude=True)
-    family_file: Path = Field(default=Path(), exclude=True, repr=False)
-    family_source: bytes = Field(default=b"", exclude=True, repr=False)
 
     @property
     def platform(self) -> str:

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from builder.spec.text import Name
 
 
-class Named(BaseModel):
-    """Something loaded, under its name; two are equal where they say the same, wherever their files lie.
+@dataclass(frozen=True, kw_only=True)
+class ReadFrom:
+    """Where something was read: the folder of its stack.yaml, the bytes of that file, and file:line of its kind.
 
-    folder: where its stack.yaml lies. source: the bytes of that file, as read. where: file:line of what tells its kind.
+    family: of a stack its family's file and the bytes of it.
     """
 
-    model_config = ConfigDict(defer_build=True)
-    _OF_PLACE: ClassVar[frozenset[str]] = frozenset({"folder", "source", "where", "family_file", "family_source"})
+    folder: Path
+    stack: bytes
+    kind: str
+    family: tuple[Path, bytes] = (Path(), b"")
 
+
+class Named(BaseModel):
+    """Something loaded, under its name; two are equal where they say the same, wherever their files lie."""
+
+    model_config = ConfigDict(defer_build=True)
     name: Name
-    folder: Path = Field(default=Path(), exclude=True, repr=False)
-    source: bytes = Field(default=b"", exclude=True, repr=False)
-    where: str = Field(default="", exclude=True, repr=False)
+    _read_from: ReadFrom = PrivateAttr(default=ReadFrom(folder=Path(), stack=b"", kind=""))
+
+    @property
+    def folder(self) -> Path:
+        """Where its stack.yaml lies."""
+        return self._read_from.folder
+
+    @property
+    def read_from(self) -> ReadFrom:
+        """Where it was read."""
+        return self._read_from
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Named) and type(self) is type(other) and self._said() == other._said()
+        return isinstance(other, Named) and type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))
-
-    def _said(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in self._OF_PLACE}
