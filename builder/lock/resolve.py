@@ -73,7 +73,8 @@ def lock(
                 fix="lock where they can be reached, or move that lock away first",
             )
         if fresh.unresolved:
-            ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; run `make lock STACK={stack.name}` where the rest can be reached")
+            again = f"run `make lock STACK={stack.name}` where the rest can be reached"
+            ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; {again}")
         changes = _changes(old, fresh)
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")

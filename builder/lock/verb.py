@@ -46,7 +46,8 @@ def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, par
     except Unreachable as error:
         if not partly:
             raise
-        ui.warn(f"{service.name} is not locked: {error.problem}; run `make lock STACK={service.name}` where it can be reached")
+        again = f"run `make lock STACK={service.name}` where it can be reached"
+        ui.warn(f"{service.name} is not locked: {error.problem}; {again}")
         return {"stack": service.name, "unresolved": [{"kind": "base", "name": service.image}]}
     size = sum(blob.size for blob in done.blobs)
     ui.say(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")
