@@ -16,12 +16,12 @@ _NVCC = ("nvidia-cuda-nvcc", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc-cu11")
 def compiler_cuda(case: Case) -> str:
     """The CUDA of the nvcc that compiles the extensions: of its wheel, else the family's; "" where not known."""
     for name in _NVCC:
-        if version := case.toolchain.version(name) or _series(case.toolchain.asked.get(name)):
+        if version := case.toolchain.version(name) or series(case.toolchain.asked.get(name)):
             return f"{version.major}.{version.minor}"
     return case.stack.cuda or ""
 
 
-def _series(requirement: Requirement | None) -> Version | None:
+def series(requirement: Requirement | None) -> Version | None:
     """13.0 for ==13.0.*, None for anything else."""
     clauses = [one.version for one in requirement.specifier if one.operator == "=="] if requirement else []
     return Version(clauses[0].removesuffix(".*")) if clauses and clauses[0].count(".") >= 2 else None

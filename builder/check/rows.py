@@ -138,6 +138,10 @@ class OnnxruntimeGpu(Sourced):
     cudnn: str
     tensorrt: str
     libraries: tuple[str, ...]
+    opens: NotRequired[tuple[str, ...]]
+    driver: NotRequired[bool]
+    capabilities: NotRequired[tuple[str, ...]]
+    ptx: NotRequired[str]
 
 
 class OnnxruntimeGpuWheels(Sourced):
@@ -163,6 +167,14 @@ class PackagePair(Sourced):
     absent: NotRequired[bool]
     beside: NotRequired[tuple[str, ...]]
     toolchain: NotRequired[bool]
+
+
+class RebuiltWheel(Sourced):
+    """A release that the index has a later build of."""
+
+    package: str
+    version: str
+    build: int
 
 
 class ServiceImage(Sourced):
@@ -198,6 +210,14 @@ class TensorRT(Sourced):
     capabilities: tuple[str, str]
 
 
+class ToolkitParts(Sourced):
+    """Wheels that are one compiler together."""
+
+    package: str
+    versions: str
+    parts: tuple[str, ...]
+
+
 class TorchBuild(Sourced):
     """The code that builds of torch hold."""
 
@@ -205,6 +225,17 @@ class TorchBuild(Sourced):
     cuda: tuple[str, ...]
     capabilities: tuple[str, ...]
     ptx: str
+
+
+class TorchPart(Sourced):
+    """A library of torch's wheels with code for fewer GPUs than the rest."""
+
+    torch: str
+    cuda: str
+    library: str
+    capabilities: tuple[str, ...]
+    what: str
+    fix: str
 
 
 class TorchRelease(Sourced):
@@ -226,6 +257,14 @@ class TorchWheels(Sourced):
     package: str
     address: str
     page: str
+
+
+class TrustStore(Sourced):
+    """A client that trusts the system's store alone."""
+
+    package: str
+    versions: str
+    client: str
 
 
 class UnbakeableWeights(Sourced):
@@ -266,13 +305,17 @@ class Facts(TypedDict):
     onnxruntime_gpu: tuple[OnnxruntimeGpu, ...]
     onnxruntime_gpu_wheels: tuple[OnnxruntimeGpuWheels, ...]
     package_pairs: tuple[PackagePair, ...]
+    rebuilt_wheels: tuple[RebuiltWheel, ...]
     service_images: tuple[ServiceImage, ...]
     smoke_names: tuple[SmokeName, ...]
     template_stubs: tuple[TemplateStubs, ...]
     tensorrt: tuple[TensorRT, ...]
+    toolkit_parts: tuple[ToolkitParts, ...]
     torch_builds: tuple[TorchBuild, ...]
+    torch_parts: tuple[TorchPart, ...]
     torch_releases: tuple[TorchRelease, ...]
     torch_wheels: tuple[TorchWheels, ...]
+    trust_stores: tuple[TrustStore, ...]
     unbakeable_weights: tuple[UnbakeableWeights, ...]
     unusable_releases: tuple[UnusableReleases, ...]
 

@@ -53,9 +53,10 @@ def test_each_torch_has_its_partners() -> None:
     for row in FACTS["torch_releases"]:
         for partner in ("torchvision", "torchaudio", "triton"):
             wanted = row[partner]
-            assert not wanted or re.fullmatch(r"\d+\.\d+(\.\d+|\.\*)", wanted), row
+            assert wanted in ("", "none") or re.fullmatch(r"\d+\.\d+(\.\d+|\.\*)", wanted), row
         assert row["torchvision"], row
-        assert row["torchaudio"] or number(row) >= Version("2.12"), row
+        assert row["torchaudio"], row
+        assert (row["torchaudio"] == "none") == (number(row) >= Version("2.12")), row
         assert row["triton"] or number(row) < Version("2"), row
     # Of torchaudio: the same number since torch 2.1, the release's own before.
     for row in FACTS["torch_releases"]:
@@ -82,7 +83,9 @@ def test_cuda_and_cudnn_of_a_later_torch_are_not_older() -> None:
 
 
 # Of these builds nobody has read the architectures; they are not checked against `gpus`, and a finding says so.
-NOT_READ = {("2.11.0", "12.9"), ("2.12.*", "13.2"), ("2.13.*", "13.2")}
+NOT_READ = {("2.11.0", "12.9"), ("2.15.0", "12.6"), ("2.15.0", "13.0")} | {
+    (release, "13.2") for release in ("2.12.0", "2.12.1", "2.13.*", "2.14.0", "2.14.1")
+}
 
 
 def test_the_code_of_each_build_of_torch_is_known_once() -> None:
@@ -149,7 +152,7 @@ def test_onnxruntime_is_listed_and_known_alike() -> None:
 def test_every_library_of_onnxruntime_is_in_a_wheel() -> None:
     held = {one for row in FACTS["library_folders"] for one in row["libraries"]}
     for row in FACTS["onnxruntime_gpu"]:
-        assert set(row["libraries"]) <= held, row
+        assert {*row["libraries"], *row.get("opens", ())} <= held, row
 
 
 def test_pairs_are_read_by_a_rule_and_named_once() -> None:

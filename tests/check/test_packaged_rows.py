@@ -17,7 +17,6 @@ from builder.spec import yamldoc
 BUILDER = Path(facts.__file__).parent
 KINDS: dict[Path, Any] = {
     **{FOLDER / f"{name}.yaml": get_args(hint)[0] for name, hint in get_type_hints(Facts).items()},
-    BUILDER / "doctor/container/facts/loads.yaml": container.Loads,
     BUILDER / "doctor/container/facts/modules.yaml": container.Module,
     BUILDER / "lock/known.yaml": known.Row,
     **dict.fromkeys((BUILDER / "failures/known").glob("*.yaml"), catalogue.Row),

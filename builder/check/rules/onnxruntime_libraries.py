@@ -1,4 +1,4 @@
-"""Every library that onnxruntime-gpu is linked to comes with a wheel or with the base."""
+"""Every library that onnxruntime-gpu is linked to, or opens later, comes with a wheel or with the base."""
 
 from __future__ import annotations
 
@@ -23,16 +23,22 @@ def find(case: Case) -> Iterator[Finding]:
     row = release_of(case, version)
     rows = case.facts["library_folders"]
     there = {one for held in rows if _locked(case, held) for one in held["libraries"]}
-    missing = [one for one in (row["libraries"] if row else ()) if one not in there]
+    opens = row.get("opens", ()) if row else ()
+    missing = [one for one in (*(row["libraries"] if row else ()), *opens) if one not in there]
     if row and missing:
-        suffix = "" if int(row["cuda"]) > 12 else f"-cu{row['cuda']}"
         wheels = [held["package"] for held in rows if set(held["libraries"]) & set(missing)]
-        wanted = sorted({one for one in wheels if one.endswith(suffix)})
+        # From CUDA 13 on most names have no -cuNN at their end.
+        others = tuple(f"-cu{major}" for major in (11, 12, 13) if str(major) != row["cuda"])
+        bare = int(row["cuda"]) > 12
+        wanted = sorted(
+            {one for one in wheels if one.endswith(f"-cu{row['cuda']}") or (bare and not one.endswith(others))}
+        )
         yield finding(
             NAME,
             [row],
             problem=f"nothing in the lock holds {', '.join(missing)}",
-            cause=f"{PACKAGE} {version} is linked to them; without them it silently runs on the CPU",
+            cause=f"{PACKAGE} {version} is linked to them{' or opens them later' if opens else ''}; "
+            "without them it silently runs on the CPU",
             fix=f"add {', '.join(wanted)} to `packages`",
             columns=["libraries"],
         )

@@ -30,6 +30,16 @@ def find(case: Case) -> Iterator[Finding]:
 
 def _misfit(torch: Torch, release: TorchRelease, name: Partner, version: Version) -> Finding | None:
     wanted = release[name]
+    if wanted == "none":
+        return finding(
+            NAME,
+            [release],
+            problem=f"no {name} goes with torch {torch.name}, and {version} is here",
+            cause="its last release asks for no torch, so that resolving pairs it with any; it fails to import",
+            fix=f"take {name} out, or torch 2.11.0 with torchaudio 2.11.0",
+            about=name,
+            columns=[name],
+        )
     if wanted and not within(version, f"=={wanted}"):
         cause = (
             "each of its releases is compiled against one torch; with another it fails to import or to launch kernels"

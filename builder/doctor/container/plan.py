@@ -13,7 +13,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from builder.check import packaged_facts
-from builder.doctor.container.facts import loads
 from builder.doctor.container.model import Evidence, Interpreter, Provider
 
 _DRIVER = re.compile(r"lib(cuda|nvidia-[\w-]+|nvcuvid|nvoptix)\.so\.\d+")  # comes with the host's driver
@@ -70,14 +69,13 @@ def builds() -> Iterator[Build]:
     rows = packaged_facts()["onnxruntime_gpu"]
     for (cuda, cudnn), same in groupby(rows, key=lambda row: (row["cuda"], row["cudnn"])):
         group = list(same)
-        later = [row for row in loads() if row["cuda"] == cuda]
-        named = [set(row["libraries"]) for row in (*group, *later) if row["libraries"]]
+        named = [{*row["libraries"], *row.get("opens", ())} for row in group if row["libraries"]]
         yield Build(
             versions=_span([row["versions"] for row in group]),
             cuda=cuda,
             cudnn=cudnn,
             needs=tuple(sorted(set.intersection(*named))) if named else (),
-            source="; ".join(dict.fromkeys(row["source"] for row in (*group[-1:], *later))),
+            source="; ".join(dict.fromkeys(row["source"] for row in group[-1:])),
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from builder.check.torch import named_code_runs
 from builder.doctor.container import probes
-from builder.doctor.container.facts import loads, modules
+from builder.doctor.container.facts import modules
 from builder.doctor.container.model import Evidence, Finding
 from builder.doctor.container.plan import builds
 from builder.doctor.container.rules import diagnose
@@ -306,4 +306,4 @@ def test_the_facts_are_whole() -> None:
         (">=1.27", "13", "9"),
     ]
     assert all("libcudnn.so." in " ".join(one.needs) for one in builds())
-    assert all(row["source"] for row in (*modules(), *loads()))
+    assert all(row["source"] for row in modules())

@@ -9,15 +9,6 @@ from typing_extensions import TypedDict
 from builder import facts
 
 
-class Loads(TypedDict):
-    """Libraries that builds of onnxruntime-gpu load when a kernel first asks."""
-
-    versions: str
-    cuda: str
-    libraries: tuple[str, ...]
-    source: str
-
-
 class Module(TypedDict):
     """A compiled module that is imported to see whether it fits; its projects; the first that runs beside NumPy 2."""
 
@@ -25,11 +16,6 @@ class Module(TypedDict):
     distributions: tuple[str, ...]
     numpy2: str
     source: str
-
-
-def loads() -> tuple[Loads, ...]:
-    """The rows of loads.yaml."""
-    return facts.rows(Path(__file__).parent / "loads.yaml", Loads)
 
 
 def modules() -> tuple[Module, ...]:

@@ -1,0 +1,110 @@
+"""The facts agree with what tools/wheels.py read in the wheels themselves (docs/evidence/wheels.yaml)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import parse_wheel_filename
+
+from builder.check import packaged_facts
+from builder.check.spans import within
+from builder.check.torch import covers
+
+FACTS = packaged_facts()
+TABLE: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[2] / "docs" / "evidence" / "wheels.yaml").read_text()
+)
+CUDA = re.compile(r"lib(cublas|cublasLt|cudart|cudnn\w*|cufft|curand|nvrtc)\.so\.\d+")
+
+
+def wheels(project: str) -> list[Any]:
+    found = [pytest.param(row, id=row["version"]) for row in TABLE if row["project"] == project]
+    assert found
+    return found
+
+
+def release(row: dict[str, Any]) -> Any:
+    return parse_wheel_filename(row["file"])[1]
+
+
+def library(row: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [value for path, value in row["libraries"].items() if path.endswith("/" + name)]
+    return found  # type: ignore[no-any-return]
+
+
+def capabilities(code: list[str], kind: str) -> list[str]:
+    """Of names such as sm_90: 9.0, in order."""
+    numbers = sorted(int(one.removeprefix(kind)) for one in code if one.startswith(kind))
+    return [f"{number // 10}.{number % 10}" for number in numbers]
+
+
+@pytest.mark.parametrize("row", wheels("onnxruntime-gpu"))
+def test_onnxruntime_needs_and_holds_what_the_facts_say(row: dict[str, Any]) -> None:
+    (fact,) = [one for one in FACTS["onnxruntime_gpu"] if within(release(row), one["versions"])]
+    provider = library(row, "libonnxruntime_providers_cuda.so")
+    assert {one for one in provider["needed"] if CUDA.fullmatch(one)} == set(fact["libraries"])
+    assert ("libcuda.so.1" in provider["needed"]) == fact.get("driver", False)
+    assert capabilities(provider["code"], "sm_") == list(fact["capabilities"])
+    assert "".join(capabilities(provider["code"], "compute_")) == fact["ptx"]
+    assert f"libnvinfer.so.{fact['tensorrt']}" in library(row, "libonnxruntime_providers_tensorrt.so")["needed"]
+
+
+@pytest.mark.parametrize("row", wheels("torch"))
+def test_torch_asks_for_and_holds_what_the_facts_say(row: dict[str, Any]) -> None:
+    version = release(row)
+    (fact,) = [one for one in FACTS["torch_releases"] if within(version, f"=={one['torch']}")]
+    asked = {one.name: one.specifier for one in map(Requirement, row["requires"])}
+    wanted = f"~={fact['triton'].replace('*', '0')}" if "*" in fact["triton"] else f"=={fact['triton']}"
+    assert str(asked["triton"]) == wanted
+    cuda = fact["default"]
+    assert str(asked[f"nvidia-cudnn-cu{cuda[:2]}"]) == f"=={fact['builds'][cuda]}"
+    (code,) = [one for one in FACTS["torch_builds"] if cuda in one["cuda"] and within(version, one["torch"])]
+    held = library(row, "libtorch_cuda.so")["code"]
+    assert set(code["capabilities"]) <= set(capabilities(held, "sm_"))
+    assert code["ptx"] == "".join(capabilities(held, "compute_"))
+    linalg = library(row, "libtorch_cuda_linalg.so")["code"]
+    assert not capabilities(linalg, "compute_")
+    runs = [one for one in code["capabilities"] if covers(capabilities(linalg, "sm_"), "", one)]
+    parts = [one for one in FACTS["torch_parts"] if one["cuda"] == cuda and within(version, one["torch"])]
+    assert runs == list(parts[0]["capabilities"] if parts else code["capabilities"])
+
+
+@pytest.mark.parametrize("project", ["nvidia-cudnn-cu12", "nvidia-cudnn-cu13"])
+def test_cudnn_holds_the_libraries_that_the_facts_say(project: str) -> None:
+    for row in (one.values[0] for one in wheels(project)):
+        assert isinstance(row, dict)
+        names = {path.rpartition("/")[2] for path in row["files"] if ".so." in path}
+        folders = [one for one in FACTS["library_folders"] if one["package"] == project]
+        (fact,) = [one for one in folders if within(release(row), one.get("versions", ""))]
+        assert names == set(fact["libraries"]), row["version"]
+
+
+@pytest.mark.parametrize("kind", ["cudnn", "nccl"])
+def test_wheels_of_two_cudas_install_over_each_other(kind: str) -> None:
+    (row,) = [one for one in FACTS["conflicting_packages"] if one["module"] == f"nvidia.{kind}"]
+    both = [one for one in TABLE if one["project"] in row["packages"] and one["version"] in ("9.28.0.42", "2.28.9")]
+    first, second = (set(one["files"]) for one in both)
+    assert f"nvidia/{kind}/lib/lib{kind}.so.{both[0]['version'].split('.')[0]}" in first & second
+
+
+def test_torchs_libraries_look_before_the_library_path_and_cudnns_parts_after() -> None:
+    for row in (one for one in TABLE if one["project"] == "torch"):
+        assert all("rpath" in one and "runpath" not in one for one in row["libraries"].values())
+    for row in (one for one in TABLE if one["project"].startswith("nvidia-cudnn")):
+        assert "runpath" in library(row, "libcudnn_graph.so.9")
+
+
+def test_nvcc_names_no_version_of_its_parts() -> None:
+    (fact,) = FACTS["toolkit_parts"]
+    for row in (one for one in TABLE if one["project"] == fact["package"]):
+        assert set(row["requires"]) == set(fact["parts"])
+
+
+def test_a_client_without_certifi_is_known_to_trust_the_system_alone() -> None:
+    (fact,) = FACTS["trust_stores"]
+    for row in (one for one in TABLE if one["project"] == fact["package"]):
+        names = {Requirement(one).name for one in row["requires"]}
+        assert ("certifi" not in names and "httpx2" in names) == within(release(row), fact["versions"])
