@@ -168,6 +168,14 @@ def _off(one, two, padding):
     return Tensor(found.array * (1.01 if one.device.type == "cuda" else 1), one.device.type)
 
 nn.functional.conv2d = _off
+_solve = linalg.solve
+
+def _no_kernel(one, two):
+    if one.device.type == "cuda":
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+    return _solve(one, two)
+
+linalg.solve = _no_kernel
 """,
     # another threshold; half a pixel less of shift
     "torchvision/__init__.py": """
@@ -269,6 +277,7 @@ def test_packages_that_compute_wrongly_on_the_gpu_are_found(judge, spoilt, claim
             **WRONG_WEIGHTS,
             "torch: torch_on_the_gpu_equals_numpy[matmul]": r"^error 2\.\d+e-04, allowed 3\.81e-06$",
             "torch: torch_on_the_gpu_equals_numpy[conv]": r"^error 9\.\d+e-03, allowed 1\.72e-05$",
+            "torch: torch_linalg_solves[cuda]": r"^CUDA error: no kernel image",
             "torch: torch_on_the_gpu_with_tf32_equals_numpy[conv]": r"^error 9\.\d+e-03, allowed 1\.97e-03$",
             "torchvision: nms_on_the_gpu_keeps_the_same_boxes": r"keeps \[1, 2, 0, 3\] of four boxes, not \[1, 0, 3\]",
             "torchvision: roi_align_on_the_gpu_is_exact_on_a_ramp": r"bin 0, 0 is 36\.0, not 33\.5",
@@ -303,6 +312,8 @@ from_numpy = lambda array: _from(array[::-1].copy() if array.shape == (6,) else 
 _more = [ctypes.CDLL("/opt/standin/libcublas.so.12"), ctypes.CDLL("/opt/standin/libcudnn.so.8")]
 _same = ctypes.CDLL("/opt/other/libcublas.so.13")
 Tensor.__matmul__ = lambda one, two: Tensor(one.array @ two.array * 1.001, one.device.type)
+_solve = linalg.solve
+linalg.solve = lambda one, two: Tensor(_solve(one, two).array * 1.001, one.device.type)
 _right = nn.functional.conv2d
 nn.functional.conv2d = lambda *given, **more: Tensor(_right(*given, **more).array[:, ::-1], given[0].device.type)
 """,
@@ -421,6 +432,7 @@ def test_packages_of_another_build_are_found(judge, spoilt, claiming) -> None:
             **dict.fromkeys((f"torch_on_the_{one}_equals_numpy[matmul]" for one in ("cpu", "gpu")), error),
             **dict.fromkeys((f"torch_on_the_{one}_equals_numpy[conv]" for one in ("cpu", "gpu")), error),
             "torch_on_the_gpu_with_tf32_equals_numpy[conv]": error,
+            **dict.fromkeys((f"torch_linalg_solves[{one}]" for one in ("cpu", "cuda")), error),
             "torch_and_numpy_exchange_arrays": r"\[5\.0, 4\.0",
             "an_optimizer_takes_a_step_as_a_user_without_an_entry": r"getpwuid\(\): uid not found: 4242",
             "torch_has_its_locked_version": r"^imported 2\.10\.0\+cu128, locked \['2\.11\.0'\]",

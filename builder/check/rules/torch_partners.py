@@ -35,7 +35,8 @@ def _misfit(torch: Torch, release: TorchRelease, name: Partner, version: Version
             NAME,
             [release],
             problem=f"no {name} goes with torch {torch.name}, and {version} is here",
-            cause="its last release asks for no torch, so that resolving pairs it with any; it fails to import",
+            cause="its last release, 2.11.0, asks for no torch, so that resolving pairs it with any; it is made for "
+            "torch 2.11 and CUDA 13.0, and refuses another CUDA at import",
             fix=f"take {name} out, or torch 2.11.0 with torchaudio 2.11.0",
             about=name,
             columns=[name],

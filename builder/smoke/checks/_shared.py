@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from packaging.version import Version
@@ -37,3 +37,9 @@ def assert_imported(figures: dict[str, Any]) -> None:
     """The packages took the compiled module and began no compilation of their own."""
     assert not figures["jit"], f"compiled at import: {', '.join(figures['jit'])}"
     assert not figures["failed"], f"do not import: {figures['failed']}"
+
+
+def folders_of(libraries: Mapping[str, Sequence[str]], family: str) -> list[str]:
+    """The folders that the libraries of a family (libcudnn: itself and its parts) were loaded from, each once."""
+    named = [paths for name, paths in libraries.items() if name.startswith(family)]
+    return sorted({path.rpartition("/")[0] for paths in named for path in paths})

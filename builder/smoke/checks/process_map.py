@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.checks._shared import folders_of
 from builder.smoke.checks.loader import RELEASES
 from builder.smoke.session import Expected, Probes
 
@@ -58,6 +59,9 @@ def test_one_cudnn_is_loaded(figures: dict[str, Any]) -> None:
     cudnn = [name for name in figures["libraries"] if name.startswith("libcudnn")]
     versions = {name.split(".so.")[1].split(".")[0] for name in cudnn}
     assert len(versions) <= 1, f"two versions of cuDNN in one process: {', '.join(cudnn)}"
+    # Its parts are found by LD_LIBRARY_PATH before their own RUNPATH, libcudnn.so itself by torch's RPATH before that.
+    folders = folders_of(figures["libraries"], "libcudnn")
+    assert len(folders) <= 1, f"parts of cuDNN from {' and '.join(folders)}: two releases in one process"
 
 
 def test_the_cuda_libraries_are_of_the_release_of_the_stack(stack: Expected, figures: dict[str, Any]) -> None:

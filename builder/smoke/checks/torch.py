@@ -78,6 +78,18 @@ def test_torch_on_the_gpu_equals_numpy(operation: str, probe: Probes) -> None:
     assert one["error"] <= allowed, f"error {one['error']:.2e}, allowed {allowed:.2e}"
 
 
+# torch.linalg has a library of its own, with code for fewer GPUs. In double precision, of 16 x 16 with a condition of
+# about 3 (16 on the diagonal, noise of norm 8), rounding stays far below this, and a wrong result is far above.
+LINALG = 1e-11
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.needs_gpu)])
+def test_torch_linalg_solves(device: str, probe: Probes) -> None:
+    one = probe("torch", device)["linalg"]
+    assert not one["failed"], one["failed"]
+    assert one["error"] <= LINALG, f"error {one['error']:.2e}, allowed {LINALG:.0e}"
+
+
 @pytest.mark.needs_gpu
 @pytest.mark.parametrize("operation", ["matmul", "conv"])
 def test_torch_on_the_gpu_with_tf32_equals_numpy(operation: str, probe: Probes) -> None:

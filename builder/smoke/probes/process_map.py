@@ -26,6 +26,19 @@ def load_provider(module: object) -> None:
         ctypes.CDLL(str(provider))
 
 
+def load_cudnn_parts() -> None:
+    """Have the cuDNN of this process load its parts, as its first work does, by its own checks of their versions."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        path = line.split(None, 5)[5] if "/libcudnn.so.9" in line else ""
+        if path:
+            cudnn = ctypes.CDLL(path)
+            for part in ("Ops", "Graph", "Cnn", "Adv"):
+                check = getattr(cudnn, f"cudnn{part}VersionCheck", None)
+                if check and (status := check()):
+                    failed[f"cudnn{part}VersionCheck"] = f"cuDNN says {status}: its parts are of several releases"
+            return
+
+
 failed: dict[str, str] = {}
 device, modules = sys.argv[1], sys.argv[2:]
 for name in modules:
@@ -35,6 +48,7 @@ for name in modules:
             load_provider(module)
     except Exception as error:  # whatever an import does is the finding
         failed[name] = f"{type(error).__name__}: {error}"
+load_cudnn_parts()
 loaded: dict[str, list[str]] = {}
 maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
 for path in sorted({line.split(None, 5)[5] for line in maps if "/" in line}):

@@ -39,6 +39,18 @@ def error(operation: str) -> dict[str, object]:
     return {"error": float(difference.max()), "products": PRODUCTS[operation], "device": result.device.type}
 
 
+def linalg() -> dict[str, object]:
+    """How far torch.linalg's solution of a small well-conditioned system is from the exact one, or why not."""
+    matrix = random.standard_normal((3, 16, 16)) + 16 * np.eye(16)
+    exact = random.standard_normal((3, 16, 2))
+    first, second = (torch.from_numpy(array).to(device) for array in (matrix, matrix @ exact))
+    try:
+        found = torch.linalg.solve(first, second).cpu().numpy()
+    except RuntimeError as error:  # its library may hold no code for this GPU
+        return {"error": None, "failed": str(error)}
+    return {"error": float(abs(found - exact).max() / abs(exact).max()), "failed": ""}
+
+
 def errors(tf32: bool) -> dict[str, object]:
     """Both operations, with TF32 allowed or not."""
     torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -54,6 +66,7 @@ figures = {
     "cudnn": torch.backends.cudnn.version(),
     "through_numpy": bridge.tolist(),
     "fp32": errors(False),
+    "linalg": linalg(),
 }
 if device == "cuda":
     figures["tf32"] = errors(True)

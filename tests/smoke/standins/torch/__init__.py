@@ -14,6 +14,7 @@ backends = types.SimpleNamespace(
     cuda=types.SimpleNamespace(matmul=types.SimpleNamespace(allow_tf32=False)),
     cudnn=types.SimpleNamespace(allow_tf32=False, version=lambda: 91900),
 )
+linalg = types.SimpleNamespace(solve=lambda a, b: Tensor(np.linalg.solve(a.array, b.array), a.device.type))
 manual_seed = np.random.seed
 cuda = types.SimpleNamespace(get_device_capability=lambda: (9, 0))
 _C = types.SimpleNamespace(_cuda_getArchFlags=lambda: "sm_75 sm_80 sm_90 sm_120")
