@@ -22,6 +22,7 @@ from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
 from builder.net.urls import clean_url
+from builder.origin import Origin
 from builder.render import Recipe, recipes, render_recipe
 from builder.render.compiled import compiled_files
 from builder.settings import Settings
@@ -66,7 +67,7 @@ def compile_all(
         had = {item.origin: item for item in lock.built}
         built = []
         for recipe in wanted:
-            locked = had.get(f"built:{recipe.key}")
+            locked = had.get(Origin("built", recipe.key))
             # Stacks share wheels/built: what two of them need at the same time is compiled once.
             with held(settings.wheels / "built" / f".{recipe.key}.lock"):
                 item = _kept(recipe, locked, settings)
@@ -121,7 +122,7 @@ def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
         filename=filename,
         size=size,
         sha256=sha256,
-        origin=f"built:{recipe.key}",
+        origin=Origin("built", recipe.key),
         project=str(project),
         version=str(version),
     )

@@ -103,7 +103,7 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
         if why := bad_name(place):
             raise InputError(f"a bundle cannot hold {part!r}", where=str(path), why=why, fix="rename the file")
         items.append(text_item(place, path.read_bytes()))
-    if waiting := {recipe.key for recipe in recipes(stack, lock)} - {item.origin[6:] for item in lock.built}:
+    if waiting := {recipe.key for recipe in recipes(stack, lock)} - {item.origin.place for item in lock.built}:
         fix = f"run `make build STACK={name}`, which compiles and records them"
         raise InputError(f"{len(waiting)} packages of {name} are not compiled yet", where=str(folder), fix=fix)
     for item in lock.carried():

@@ -18,6 +18,7 @@ from builder.net.huggingface import address
 from builder.net.index import default_index, find_links, links, uv_default
 from builder.net.registry import split
 from builder.net.session import Session
+from builder.origin import DEFAULT_INDEX, Origin
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack
@@ -64,9 +65,9 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
         yield from _file(download.origin, "download", settings)
 
 
-def _file(origin: str, label: str, settings: Settings) -> Iterator[Need]:
+def _file(origin: Origin, label: str, settings: Settings) -> Iterator[Need]:
     url = address(origin)
-    sited = origin.startswith("hf:") and bool(os.environ.get("HF_ENDPOINT"))
+    sited = origin.scheme == "hf" and bool(os.environ.get("HF_ENDPOINT"))
     yield from _mirrored(Need(url=url, kind="weights", label=label, sited=sited), settings)
 
 
@@ -79,7 +80,7 @@ def _mirrored(need: Need, settings: Settings) -> Iterator[Need]:
 def _default_index(lock: StackLock | None, settings: Settings) -> Iterator[Need]:
     locked = [*lock.wheels, *lock.tools] if lock else []
     index = default_index(settings)
-    project = next((item.project for item in locked if item.origin == "index:default"), "pip")
+    project = next((item.project for item in locked if item.origin == DEFAULT_INDEX), "pip")
     need = Need(url=f"{index}/{project}/", kind="index", label="the default index", sited=_configured(index))
     yield from _mirrored(need, settings)
 
@@ -100,8 +101,7 @@ def _archives(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
         security = boot is not None and boot.distribution == "debian" and suite.endswith("-security")
         paths.setdefault("debian-security" if security else str(boot and boot.distribution), f"dists/{suite}/InRelease")
     for deb in lock.debs if lock else ():
-        if found := re.fullmatch(r"archive:([a-z-]+)/(.+)", deb.origin):
-            paths.setdefault(found[1], found[2])
+        paths.setdefault(deb.origin.place, deb.origin.path)
     for name, path in paths.items():
         need = Need(
             url=f"{archive(settings, name)}/{path}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,18 +25,18 @@ class Addresses:
         self._known: dict[tuple[str, ...], Any] = {}
 
     def url(self, artifact: Artifact) -> str:
-        """The address of an artifact. Raises InputError for an origin that cannot be read, JobError where it is not."""
-        scheme, _, rest = artifact.origin.partition(":")
-        if scheme in ("https", "hf"):
-            return address(artifact.origin)
-        if scheme == "archive" and (found := re.fullmatch(r"([a-z-]+)/(.+)", rest)):
-            mirror = self._once(("archive", found[1]), lambda: archive(self._settings, found[1]))
-            return f"{mirror}/{quoted(found[2])}"
-        if scheme == "built" and self._settings.built:
-            return f"{self._settings.built}/{rest}/{quoted(artifact.filename)}"
-        if scheme == "index" and artifact.project:
-            return self._linked(artifact, rest)
-        raise InputError(f"the lock gives {artifact.filename} an origin that is none", why=artifact.origin[:200])
+        """The address of an artifact. Raises InputError for an origin without one, JobError where it is not."""
+        origin = artifact.origin
+        if origin.scheme in ("https", "hf"):
+            return address(origin)
+        if origin.scheme == "archive":
+            mirror = self._once(("archive", origin.place), lambda: archive(self._settings, origin.place))
+            return f"{mirror}/{quoted(origin.path)}"
+        if origin.scheme == "built" and self._settings.built:
+            return f"{self._settings.built}/{origin.place}/{quoted(artifact.filename)}"
+        if origin.scheme == "index" and artifact.project:
+            return self._linked(artifact, origin.place)
+        raise InputError(f"{artifact.filename} is fetched from no address", why=f"the lock has it from {origin}")
 
     def _linked(self, artifact: Artifact, name: str) -> str:
         page, found = self._page(artifact, name)

@@ -33,7 +33,7 @@ class First:
         """The file as it is seen now, in its place under its lasting name."""
         shelf = Shelf(self._settings, item)
         with shelf.held(_NO_STOP):
-            if item.origin.startswith("member:"):
+            if item.origin.scheme == "member":
                 sha256, where = self._member(shelf, lock)
             else:
                 sha256, where = self._downloaded(shelf)
@@ -58,13 +58,13 @@ class First:
         return sha256, clean_url(self._session.served(url))
 
     def _member(self, shelf: Shelf, lock: StackLock) -> tuple[str, str]:
-        name, _, path = shelf.artifact.origin.removeprefix("member:").partition("/")
+        name, path = shelf.artifact.origin.place, shelf.artifact.origin.path
         archive = next((item for item in lock.archives if item.filename == name), None)
         if archive is None:
             raise InputError(f"the lock names no archive {name}", fix=f"run `make lock STACK={lock.stack}`")
         fetch([archive], lock.indexes, self._settings, self._ui)
         unpack(self._settings.home / archive.folder / archive.filename, path, shelf.part)
-        return sha256_of(shelf.part), f"{archive.seen or clean_url(archive.origin)}!{path}"
+        return sha256_of(shelf.part), f"{archive.seen or clean_url(str(archive.origin))}!{path}"
 
     def _check(self, shelf: Shelf, sha256: str, where: str) -> None:
         item = shelf.artifact

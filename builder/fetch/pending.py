@@ -47,18 +47,17 @@ def refuse_pending(lock: StackLock) -> None:
 
 def _open(item: Artifact) -> bool:
     """Whether the lock lacks something of a file: its hash, or the size of an archive's member."""
-    return item.pending or (item.size == 0 and item.origin.startswith("member:"))
+    return item.pending or (item.size == 0 and item.origin.scheme == "member")
 
 
 def _recorded(lock: StackLock, old: Artifact, new: Artifact) -> StackLock:
     """The lock with one file in the place of another; members follow their archive's name."""
-    before, after = f"member:{old.filename}/", f"member:{new.filename}/"
 
     def changed(item: Artifact) -> Artifact:
         if item == old:
             return new
-        if old.kind == "archive" and item.origin.startswith(before):
-            return replace(item, origin=after + item.origin.removeprefix(before))
+        if old.kind == "archive" and (item.origin.scheme, item.origin.place) == ("member", old.filename):
+            return replace(item, origin=replace(item.origin, place=new.filename))
         return item
 
     return replace(

@@ -10,14 +10,13 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 
-from builder.errors import InputError, JobError, SurroundingsError
+from builder.errors import JobError, SurroundingsError
 from builder.fetch.address import Addresses
 from builder.fetch.download import download
 from builder.fetch.member import unpack
 from builder.fetch.shelf import Shelf
 from builder.files import sha256_of, sync_folder
 from builder.lock.model import Artifact, LockedIndex
-from builder.lock.store import FILE_NAME
 from builder.net import Stopped
 from builder.net.git import archive_commit
 from builder.net.registry import Blob, Repository
@@ -48,7 +47,7 @@ class Run:
         total = sum(shelf.artifact.size for shelf in self._absent)
         with self._ui.transfer(f"fetching {len(self._absent)} files", total) if total else nullcontext() as transfer:
             # The members of archives wait for all archives.
-            members = [shelf for shelf in shelves if shelf.artifact.origin.startswith("member:")]
+            members = [shelf for shelf in shelves if shelf.artifact.origin.scheme == "member"]
             failures = self._all([shelf for shelf in shelves if shelf not in members], transfer)
             failures = failures or self._all(members, transfer)
         for folder in {shelf.folder for shelf in shelves if shelf.folder.exists()}:
@@ -97,11 +96,11 @@ class Run:
             aside = shelf.set_aside()
             self.set_aside.append(aside)
             self._ui.warn(f"{artifact.folder}/{artifact.filename} has wrong bytes; moved to {aside}, fetched again")
-        if artifact.origin.startswith("git+"):
+        if artifact.origin.scheme == "git":
             self._from_git(shelf)
-        elif artifact.origin.startswith("member:"):
+        elif artifact.origin.scheme == "member":
             self._from_archive(shelf)
-        elif artifact.origin.startswith("registry:"):
+        elif artifact.origin.scheme == "registry":
             self._from_registry(shelf, advance)
         else:
             self._from_address(shelf, advance)
@@ -118,7 +117,7 @@ class Run:
             raise
 
     def _from_git(self, shelf: Shelf) -> None:
-        url, _, commit = shelf.artifact.origin.removeprefix("git+").rpartition("@")
+        url, commit = shelf.artifact.origin.place, shelf.artifact.origin.revision
         archive_commit(url, commit, shelf.part, self._settings)
         if (seen := sha256_of(shelf.part)) != shelf.artifact.sha256:
             shelf.part.unlink()
@@ -130,10 +129,8 @@ class Run:
             )
 
     def _from_archive(self, shelf: Shelf) -> None:
-        name, _, path = shelf.artifact.origin.removeprefix("member:").partition("/")
-        if not FILE_NAME.fullmatch(name):
-            raise InputError(f"the lock takes {shelf.artifact.filename} out of {name!r}, which is no file name")
-        archive = self._settings.assets / "archives" / name
+        path = shelf.artifact.origin.path
+        archive = self._settings.assets / "archives" / shelf.artifact.origin.place
         unpack(archive, path, shelf.part)
         if (seen := sha256_of(shelf.part)) != shelf.artifact.sha256:
             shelf.part.unlink()
@@ -148,7 +145,7 @@ class Run:
         """A blob, from the first mirror of its image that has it."""
         item = shelf.artifact
         blob = Blob(item.project, f"sha256:{item.sha256}", item.size)
-        *others, last = self._settings.image_mirrors(item.origin.removeprefix("registry:"))
+        *others, last = self._settings.image_mirrors(item.origin.place)
         for address in others:
             try:
                 return self._from_repository(address, shelf, blob, advance)

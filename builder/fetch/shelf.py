@@ -29,7 +29,7 @@ class Shelf:
 
     def __init__(self, settings: Settings, artifact: Artifact) -> None:
         _check(artifact)
-        key = artifact.sha256 or sha256_text(artifact.origin)
+        key = artifact.sha256 or sha256_text(str(artifact.origin))
         self.artifact = artifact
         self.folder = settings.home / artifact.folder
         self.path = self.folder / artifact.filename
@@ -66,7 +66,7 @@ class Shelf:
 
     def _sized(self) -> bool:
         """Whether the file is as large as locked; the size of a member may not be known yet."""
-        unknown = self.artifact.size == 0 and self.artifact.origin.startswith("member:")
+        unknown = self.artifact.size == 0 and self.artifact.origin.scheme == "member"
         return unknown or self.path.stat().st_size == self.artifact.size
 
     def set_aside(self) -> str:
@@ -119,7 +119,7 @@ def _check(artifact: Artifact) -> None:
     if artifact.sha256 and not artifact.sha256.startswith(prefix):
         raise InputError(
             f"{artifact.project} says that its sha256 begins with {prefix}, but the lock has {artifact.sha256}",
-            where=artifact.origin,
+            where=str(artifact.origin),
             why="torch.hub names files by the first digits of their sha256",
             fix="correct the sha256 or the address in the stack and run `make lock`",
         )

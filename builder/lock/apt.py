@@ -25,6 +25,7 @@ from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
+from builder.origin import Origin
 from builder.settings import Settings
 
 _COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
@@ -81,7 +82,7 @@ class Apt:
             filename=match["file"],
             size=int(match["size"]),
             sha256=match["sha256"],
-            origin=f"archive:{name}/{url.removeprefix(unquote(mirror)).lstrip('/')}",
+            origin=Origin("archive", name, path=url.removeprefix(unquote(mirror)).lstrip("/")),
             project=unquote(project),
             version=unquote(version),
         )

@@ -18,6 +18,7 @@ from builder.lock.model import Artifact, LockedBase, Unresolved
 from builder.net.registry import Repository, split
 from builder.net.session import Session
 from builder.net.tls import engine_ca_file
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.spec.parts import Bootstrap
@@ -55,7 +56,9 @@ def unresolved(stack: Stack) -> tuple[LockedBase, tuple[Unresolved, ...]]:
     image = str(stack.base.image)
     registry, repository, tag = split(image)
     packages = (*stack.system, *(stack.toolchain.system if stack.toolchain else ()))
-    base = Unresolved(kind="base", name=untagged(image), version=tag, origin=f"registry:{registry}/{repository}")
+    base = Unresolved(
+        kind="base", name=untagged(image), version=tag, origin=Origin("registry", f"{registry}/{repository}")
+    )
     return LockedBase(kind="image", reference=image), (
         base,
         *(Unresolved(kind="deb", name=name) for name in dict.fromkeys(packages)),
@@ -126,7 +129,7 @@ def registry_blobs(name: str, digest: str, settings: Settings) -> tuple[Artifact
             filename=blob.digest.removeprefix("sha256:"),
             size=blob.size,
             sha256=blob.digest.removeprefix("sha256:"),
-            origin=f"registry:{host}/{repository}",
+            origin=Origin("registry", f"{host}/{repository}"),
             project=blob.what,
             version=blob.digest.removeprefix("sha256:")[:16],
         )

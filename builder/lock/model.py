@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from builder.origin import Origin
+
 LOCK_VERSION = 1
 
 Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob", "built"]
@@ -15,12 +17,7 @@ class Artifact:
     """One file to fetch.
 
     filename: the name it has in its folder. size: bytes. sha256: 64 hex digits.
-    origin: where it is found, mirror-neutral:
-      "index:default" or "index:NAME" (wheels, sdists and tools; project says which page),
-      "archive:debian/pool/main/…deb" (debs; the site's mirror of that distribution serves it),
-      "git+https://…@COMMIT" (sources, archived by us), "https://…" (weights, archives),
-      "hf:OWNER/NAME@REVISION/PATH" (the same, on Hugging Face), "member:ARCHIVE/PATH" (a weight inside
-      the archive of that file name), "registry:HOST/NAME" (blobs; project says manifest, config or layer).
+    origin: where it is found, neutral of mirrors. project: whose file it is; of a blob manifest, config or layer.
     A weight or archive whose hash nobody could tell is pending: its sha256 is "" until the first fetch
     records it. seen: the address that a recorded hash was first seen at, "" for a hash that was given.
     """
@@ -29,7 +26,7 @@ class Artifact:
     filename: str
     size: int
     sha256: str
-    origin: str
+    origin: Origin
     project: str = ""
     version: str = ""
     seen: str = ""
@@ -45,7 +42,7 @@ class Artifact:
         if self.kind == "blob":
             return "assets/bases/blobs"
         if self.kind == "built":
-            return f"wheels/built/{self.origin.removeprefix('built:')}"
+            return f"wheels/built/{self.origin.place}"
         return "wheels" if self.kind in ("wheel", "sdist", "tool") else f"assets/{self.kind}s"
 
 
@@ -55,7 +52,7 @@ class Unresolved:
 
     kind: "base" for the base image, else the kind of file. name: of the image, package, source or weight.
     version: of a wheel or source. filename and sha256: where they are publicly known. origin: as of an Artifact,
-    "" for system packages, which are resolved inside the base.
+    None for system packages, which are resolved inside the base.
     """
 
     kind: Literal["base", "wheel", "deb", "source", "weight", "archive"]
@@ -63,7 +60,7 @@ class Unresolved:
     version: str = ""
     filename: str = ""
     sha256: str = ""
-    origin: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

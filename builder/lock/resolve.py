@@ -20,6 +20,7 @@ from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
 from builder.net.index import default_index, links
 from builder.net.session import Session
+from builder.origin import DEFAULT_INDEX, Origin
 from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.spec.parts import Extension, Source
@@ -42,7 +43,7 @@ class Locked:
             "written": self.written,
             "files": len(self.lock.artifacts()),
             "bytes": sum(item.size for item in self.lock.artifacts()),
-            "unresolved": [asdict(item) for item in self.lock.unresolved],
+            "unresolved": [{**asdict(item), "origin": str(item.origin or "")} for item in self.lock.unresolved],
             "changes": [{"name": name, "before": old, "after": new} for name, old, new in self.changes],
         }
 
@@ -145,7 +146,7 @@ def _sources(
             if not partly:
                 raise
             name = sources.name_of(git)
-            left.append(Unresolved(kind="source", name=name, version=commit, origin=f"git+{git}@{commit}"))
+            left.append(Unresolved(kind="source", name=name, version=commit, origin=Origin("git", git, commit)))
     return tuple(found)
 
 
@@ -156,7 +157,7 @@ def _hold_to_known(old: StackLock, new: StackLock, folder: Path) -> None:
         if item.sha256 != known.get(item.filename, item.sha256):
             raise JobError(
                 f"the index serves other bytes under the name {item.filename}",
-                where=new.indexes[item.origin.removeprefix("index:")].url,
+                where=new.indexes[item.origin.place].url,
                 why=f"sha256 {item.sha256} there, publicly known as {known[item.filename]}",
                 fix=f"do not use this mirror; or, if the file did change, delete {folder / store.STACK_LOCK}",
             )
@@ -175,7 +176,7 @@ def _uv_tool(settings: Settings, session: Session) -> Artifact:
                 filename=link.filename,
                 size=link.size or session.size_of(link.url),
                 sha256=link.sha256,
-                origin="index:default",
+                origin=DEFAULT_INDEX,
                 project="uv",
                 version=version,
             )

@@ -7,6 +7,7 @@ import re
 from builder.files import sha256_of
 from builder.lock.model import Artifact
 from builder.net.git import archive_commit
+from builder.origin import Origin
 from builder.settings import Settings
 
 
@@ -20,7 +21,7 @@ def locked(git: str, commit: str, settings: Settings) -> Artifact:
         filename=path.name,
         size=path.stat().st_size,
         sha256=sha256_of(path),
-        origin=f"git+{git}@{commit}",
+        origin=Origin("git", git, commit),
         project=name,
         version=commit,
     )

@@ -15,11 +15,12 @@ from packaging.pylock import Pylock, PylockValidationError
 from builder.errors import InputError
 from builder.files import sha256_text, write_atomic
 from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedIndex, StackLock, Unresolved
+from builder.origin import DEFAULT_INDEX, FILE_NAME_PATTERN, Origin
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
 _WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
 # A lock may come from anyone: its names become paths and words of a Dockerfile.
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@-]*")
+FILE_NAME = re.compile(FILE_NAME_PATTERN)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@:-]*")
 _RELOCK = "run `make lock STACK={name}`"
 
@@ -72,8 +73,8 @@ def pylock_text(lock: StackLock) -> str:
             "hashes": {"sha256": item.sha256},
         }
         package: dict[str, Any] = {"name": item.project, "version": item.version}
-        if (index := item.origin.removeprefix("index:")) != "default":
-            package["index"] = lock.indexes[index].url
+        if item.origin != DEFAULT_INDEX:
+            package["index"] = lock.indexes[item.origin.place].url
         if item.kind == "sdist":
             package["sdist"] = entry
         else:
@@ -137,13 +138,15 @@ def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> S
 
 def artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
     return tuple(
-        _artifact(kind, row["file"], row, origin=row["origin"], project=row["name"], version=row["version"])
+        _artifact(
+            kind, row["file"], row, origin=Origin.parse(row["origin"]), project=row["name"], version=row["version"]
+        )
         for row in rows
     )
 
 
 def _artifact(
-    kind: Kind, filename: str, row: Mapping[str, Any], *, origin: str, project: str, version: str
+    kind: Kind, filename: str, row: Mapping[str, Any], *, origin: Origin, project: str, version: str
 ) -> Artifact:
     """One file of a lock. row: holds size and sha256. Raises ValueError for a value that is not what it should be."""
     if not FILE_NAME.fullmatch(filename):
@@ -154,7 +157,7 @@ def _artifact(
     pending = row.get("pending") is True and kind in ("weight", "archive") and sha256 == ""
     if not isinstance(size, int) or size < 0 or not (pending or re.fullmatch(r"[0-9a-f]{64}", sha256)):
         raise ValueError(f"the size or sha256 of {filename} is malformed")
-    if kind == "built" and not re.fullmatch(r"built:[0-9a-f]{64}", origin):
+    if kind == "built" and origin.scheme != "built":
         raise ValueError(f"{filename} is not under a key")
     if not isinstance(seen := row.get("seen", ""), str):
         raise ValueError(f"{filename} was seen at what is no address")
@@ -178,7 +181,7 @@ def _unresolved(row: Mapping[str, Any]) -> Unresolved:
         raise ValueError(f"the unresolved {row['name']!r} is malformed")
     if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError(f"the sha256 of {row['name']} is malformed")
-    origin = row.get("origin", "")
+    origin = Origin.parse(row["origin"]) if row.get("origin") else None
     return Unresolved(
         kind=row["kind"], name=row["name"], version=version, filename=filename, sha256=sha256, origin=origin
     )
@@ -189,7 +192,7 @@ def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> A
     entry = package["sdist"] if kind == "sdist" else package["wheels"][0]
     project = package["name"]
     row = {"size": entry["size"], "sha256": entry["hashes"]["sha256"]}
-    origin = f"index:{routes.get(project, 'default')}"
+    origin = Origin("index", routes.get(project, "default"))
     return _artifact(kind, entry["name"], row, origin=origin, project=project, version=package["version"])
 
 
@@ -238,9 +241,9 @@ def _lock_text(lock: StackLock, pylock: str) -> str:
         "",
         "[routes]",
         *(
-            f"{quoted(item.project)} = {quoted(item.origin.removeprefix('index:'))}"
+            f"{quoted(item.project)} = {quoted(item.origin.place)}"
             for item in lock.wheels
-            if item.origin != "index:default"
+            if item.origin != DEFAULT_INDEX
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -256,7 +259,7 @@ def _unresolved_rows(items: Iterable[Unresolved]) -> list[str]:
             "version": item.version,
             "file": item.filename,
             "sha256": item.sha256,
-            "origin": item.origin,
+            "origin": str(item.origin or ""),
         }
         lines.append(f"    {{ {', '.join(f'{key} = {quoted(value)}' for key, value in known.items() if value)} }},")
     return ["unresolved = [", *lines, "]"]
@@ -265,7 +268,7 @@ def _unresolved_rows(items: Iterable[Unresolved]) -> list[str]:
 def rows(key: str, items: Iterable[Artifact]) -> list[str]:
     rows = [
         f"    {{ name = {quoted(item.project)}, version = {quoted(item.version)}, file = {quoted(item.filename)}, "
-        f"size = {item.size}, sha256 = {quoted(item.sha256)}, origin = {quoted(item.origin)}"
+        f"size = {item.size}, sha256 = {quoted(item.sha256)}, origin = {quoted(str(item.origin))}"
         + (", pending = true" if item.pending else "")
         + (f", seen = {quoted(item.seen)}" if item.seen else "")
         + " },"

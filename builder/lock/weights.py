@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Literal
 
 from builder.errors import InputError, Unreachable
 from builder.files import sha256_text
 from builder.lock.model import Artifact, Kind, StackLock, Unresolved
-from builder.lock.store import FILE_NAME
 from builder.net.huggingface import address
 from builder.net.session import Session
+from builder.origin import FILE_NAME_PATTERN, Origin
 from builder.spec.model import Stack
 from builder.spec.parts import Download, Weight
 
@@ -26,14 +27,15 @@ def locked(
     cannot be asked.
     """
     recorded = {item.origin: item for item in ((*old.archives, *old.weights) if old else ()) if item.seen}
-    archives: dict[str, Artifact] = {}
+    archives: dict[Origin, Artifact] = {}
     files: list[Artifact] = []
     unresolved: list[Unresolved] = []
     wanted: list[Weight | Download] = [*stack.baked]
     wanted += [one for extension in stack.extensions for one in extension.downloads]
     for weight in wanted:
         kind: Literal["archive", "weight"] = "archive" if isinstance(weight, Download) or weight.member else "weight"
-        found = recorded.get(weight.origin) if not weight.sha256 else None
+        origin = _origin(weight)
+        found = recorded.get(origin) if not weight.sha256 else None
         if found is None or found.kind != kind:
             try:
                 found = _fetched(weight, kind, session)
@@ -41,13 +43,13 @@ def locked(
                 if not partly:
                     raise
                 sha256 = weight.sha256 or ""
-                unresolved.append(Unresolved(kind=kind, name=weight.fetched_name, sha256=sha256, origin=weight.origin))
+                unresolved.append(Unresolved(kind=kind, name=weight.fetched_name, sha256=sha256, origin=origin))
                 continue
         if isinstance(weight, Download):
-            archives.setdefault(weight.origin, found)
+            archives.setdefault(origin, found)
             continue
         if weight.member:
-            archive = archives.setdefault(weight.origin, found)
+            archive = archives.setdefault(origin, found)
             found = _member(weight, archive, recorded)
         files.append(found)
     return tuple(archives.values()), tuple(files), tuple(unresolved)
@@ -59,31 +61,37 @@ def named(item: Artifact, sha256: str, *, size: int, seen: str) -> Artifact:
     return replace(item, filename=filename, size=size, sha256=sha256, version=sha256[:16], seen=seen)
 
 
+def _origin(weight: Weight | Download) -> Origin:
+    """Where a weight that goes into the image is found; spec asks for an address of each."""
+    assert weight.origin is not None  # noqa: S101 - only mounted ones have none
+    return weight.origin
+
+
 def _fetched(weight: Weight | Download, kind: Kind, session: Session) -> Artifact:
-    name = weight.fetched_name
-    if not FILE_NAME.fullmatch(name):
+    name, origin = weight.fetched_name, _origin(weight)
+    if not re.fullmatch(FILE_NAME_PATTERN, name):
         raise InputError(
-            "the address of a weight does not end in a file name", where=weight.origin, fix="use one that does"
+            "the address of a weight does not end in a file name", where=str(origin), fix="use one that does"
         )
     size = weight.size
     return Artifact(
         kind=kind,
-        size=session.size_of(address(weight.origin)) if size is None else size,
-        origin=weight.origin,
-        **_naming(name, weight.sha256 or "", weight.origin),
+        size=session.size_of(address(origin)) if size is None else size,
+        origin=origin,
+        **_naming(name, weight.sha256 or "", str(origin)),
     )
 
 
-def _member(weight: Weight, archive: Artifact, recorded: dict[str, Artifact]) -> Artifact:
+def _member(weight: Weight, archive: Artifact, recorded: dict[Origin, Artifact]) -> Artifact:
     """The file inside an archive. Its size is not known before the archive is here: 0 until then."""
     assert weight.member is not None  # noqa: S101 - asked by the caller
-    origin = f"member:{archive.filename}/{weight.member.path}"
+    origin = Origin("member", archive.filename, path=weight.member.path)
     sha256 = weight.member.sha256 or ""
     if not sha256 and origin in recorded:
         return recorded[origin]
     name = weight.member.path.rpartition("/")[2]
-    if not FILE_NAME.fullmatch(name):
-        raise InputError(f"{weight.member.path!r} does not end in a plain file name", where=weight.origin)
+    if not re.fullmatch(FILE_NAME_PATTERN, name):
+        raise InputError(f"{weight.member.path!r} does not end in a plain file name", where=str(weight.origin))
     return Artifact(kind="weight", size=0, origin=origin, **_naming(name, sha256, f"{weight.origin}!{origin}"))
 
 

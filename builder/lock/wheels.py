@@ -27,6 +27,7 @@ from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
 from builder.net.untrusted import untrusted
 from builder.net.uv import environment as uv_environment
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.model import Stack
 
@@ -124,7 +125,7 @@ def _unresolved(package: Mapping[str, Any], stack: Stack, routes: Mapping[str, s
         version=package["version"],
         filename=filename,
         sha256=next(one.sha256 for one in known() if one.file == filename),
-        origin=f"index:{routes[package['name']]}",
+        origin=Origin("index", routes[package["name"]]),
     )
 
 
@@ -146,7 +147,7 @@ def _artifact(
         filename=_name(entry),
         size=entry.get("size") or known.get(sha256) or session.size_of(url),
         sha256=sha256,
-        origin=f"index:{routes.get(package['name'], 'default')}",
+        origin=Origin("index", routes.get(package["name"], "default")),
         project=package["name"],
         version=package["version"],
     )

@@ -25,8 +25,9 @@ def _ingredients(base: LockedBase) -> dict[str, Any]:
     """What a bootstrapped base is made of; fields that came later and have no part in it are left out."""
     values = asdict(base)
     del values["blobs"]
-    for deb in values["debs"]:
+    for deb, item in zip(values["debs"], base.debs, strict=True):
         del deb["seen"]
+        deb["origin"] = str(item.origin)
     return values
 
 

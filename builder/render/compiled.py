@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from builder.errors import InputError, JobError
 from builder.files import write_atomic
 from builder.lock.model import Artifact, StackLock
+from builder.origin import Origin
 from builder.render.folders import linked, write
 from builder.render.groups import Group
 from builder.render.recipe import Recipe, recipes
@@ -51,7 +52,7 @@ def wheels_to_install(stack: Stack, lock: StackLock, folder: Path, settings: Set
 
 def built_wheel(recipe: Recipe, lock: StackLock, settings: Settings) -> Artifact:
     """The locked wheel of a recipe. Raises InputError where it is not compiled yet, or not here."""
-    item = next((one for one in lock.built if one.origin == f"built:{recipe.key}"), None)
+    item = next((one for one in lock.built if one.origin == Origin("built", recipe.key)), None)
     if item is None:
         raise InputError(f"{recipe.project} is not compiled yet", fix=f"run `make build STACK={lock.stack}`")
     path = settings.home / item.folder / item.filename

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from builder.origin import Origin
 from builder.spec.text import (
     ENV_PATTERN,
     AbsolutePath,
@@ -171,14 +172,16 @@ class Weight(Frozen):
     into: TargetPath = Field(description="the folder in the image")
 
     @property
-    def origin(self) -> str:
-        """Where it is found, as a lock says it: an https address, hf:OWNER/NAME@REVISION/PATH, or "" for nowhere."""
-        return f"hf:{self.huggingface}@{self.revision}/{self.path}" if self.huggingface else self.url or ""
+    def origin(self) -> Origin | None:
+        """Where it is found, as a lock says it: an https address, or a file on Hugging Face; None for nowhere."""
+        if self.huggingface:
+            return Origin("hf", self.huggingface, self.revision or "", self.path or "")
+        return Origin("https", self.url) if self.url else None
 
     @property
     def fetched_name(self) -> str:
         """The last part of its address: the name of what is fetched, "" where the address has none."""
-        return self.origin.split("?")[0].rpartition("/")[2] if "/" in self.origin else ""
+        return (self.path or self.url or "").split("?")[0].rpartition("/")[2]
 
     @property
     def filename(self) -> str:
@@ -239,9 +242,9 @@ class Download(Frozen):
     into: InsidePath = Field(description="the folder, below the source's; the file keeps the name its address has")
 
     @property
-    def origin(self) -> str:
+    def origin(self) -> Origin:
         """Where it is found, as a lock says it."""
-        return self.url
+        return Origin("https", self.url)
 
     @property
     def fetched_name(self) -> str:

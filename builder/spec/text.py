@@ -16,6 +16,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from builder.origin import URL_PATTERN
+
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$"
 ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 FINDING_PATTERN = r"^[a-z0-9_]+(/[A-Za-z0-9._+!%~=@-]+)?$"
@@ -130,6 +132,8 @@ def _commit(value: str) -> str:
 
 
 def _https(value: str) -> str:
+    if len(value) > _LONGEST_URL:
+        raise refuse(f"the address has {len(value)} characters", f"use one of at most {_LONGEST_URL}")
     if "@" in value.partition("://")[2].partition("/")[0]:
         raise refuse("the address holds a user name or password", "leave them out; ~/.netrc may hold them")
     if value.startswith("http://"):
@@ -138,6 +142,7 @@ def _https(value: str) -> str:
 
 
 _PATH = "A-Za-z0-9._/+@-"
+_LONGEST_URL = 1900  # with a commit it is an origin, which has at most 2048
 
 Name = Annotated[str, _Text(NAME_PATTERN, "a name (a-z, 0-9, '.' and '-'; at most 64 characters)", "onnx-cpu")]
 PlainText = Annotated[
@@ -234,7 +239,7 @@ Commit = Annotated[str, _Text(r"^[0-9a-f]{40}$", "a full git commit (40 hex digi
 HttpsUrl = Annotated[
     str,
     _Text(
-        r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~%+@/=&?-]*)?$",
+        f"^{URL_PATTERN}$",
         "a plain https:// address (no user, no fragment)",
         "https://example.org/simple",
         _https,

@@ -28,6 +28,7 @@ from builder.fetch import fetch
 from builder.files import sha256_of
 from builder.lock import StackLock, inputs_digest, read, require_fresh, resolve, sources, store
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.render import Recipe, recipes
 from builder.spec import load_stack
 from builder.spec.model import Stack
@@ -300,7 +301,7 @@ def test_a_mirror_that_lies_is_refused(
     there = made.ground.other(f"lie-{lie.replace(' ', '-')}", built=with_login)
     unrecorded(there, "kit")
     site, first, second = made.ground.site, *made.lock.built[:2]
-    key, other = first.origin.removeprefix("built:"), second.origin.removeprefix("built:")
+    key, other = first.origin.place, second.origin.place
     record = f"built/{key}/{compiling.RECORD}"
     if lie == "bytes":
         site.faults[f"built/{key}/{first.filename}"] = "wrong"
@@ -325,10 +326,18 @@ def test_a_mirror_that_lies_is_refused(
     "wrong", [{"filename": 5}, {"size": "9"}, {"size": -1}, {"sha256": "0"}, {"filename": "a.zip"}]
 )
 def test_a_record_that_names_no_wheel_is_refused(wrong: dict[str, Any]) -> None:
-    source = Artifact(kind="source", filename="a.tar", size=1, sha256="0" * 64, origin="", project="a", version="1")
+    source = Artifact(
+        kind="source",
+        filename="a.tar",
+        size=1,
+        sha256="0" * 64,
+        origin=Origin.parse("index:default"),
+        project="a",
+        version="1",
+    )
     recipe = Recipe(project="a", source=source, root="/a", folder="/a", edits=(), extension=None, inputs={})
     right = {"filename": "a-1-py3-none-any.whl", "size": 9, "sha256": "0" * 64}
-    assert compiling.artifact_of(right, recipe).origin == f"built:{recipe.key}"
+    assert compiling.artifact_of(right, recipe).origin == Origin.parse(f"built:{recipe.key}")
     with pytest.raises((TypeError, ValueError)):
         compiling.artifact_of({**right, **wrong}, recipe)
 
@@ -401,7 +410,7 @@ def test_a_wheel_that_comes_out_otherwise_is_refused_with_what_to_do(
     here = lone(made, "dice", package("dice", "dice", answer="", setup=dice))
     before = compiled(here, "dice", engine)
     (item,) = before.built
-    key = item.origin.removeprefix("built:")
+    key = item.origin.place
     kept = (here.settings.home / item.folder / item.filename).read_bytes()
     shutil.rmtree(here.settings.home / item.folder)
     monkeypatch.setenv("MAX_JOBS", "2")

@@ -12,6 +12,7 @@ import pytest
 
 from builder.bundle.own import own_wheels, running_python
 from builder.lock import Artifact, LockedBase, StackLock, inputs_digest, store
+from builder.origin import Origin
 from builder.settings import Settings, load
 from builder.spec import load_stack
 from builder.ui import Ui
@@ -79,7 +80,7 @@ def put(made: Site, kind: str, filename: str, data: bytes, project: str) -> Arti
         filename=filename,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        origin="archive:debian/pool/x.deb" if kind == "deb" else "index:default",
+        origin=Origin.parse("archive:debian/pool/x.deb" if kind == "deb" else "index:default"),
         project=project,
         version="1",
     )

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from builder.lock.model import Artifact, LockedBase, StackLock
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
@@ -40,7 +41,7 @@ def lock_of(*wheels: str, epoch: int = 0) -> StackLock:
             filename=f"{name.replace('-', '_')}-{version}-py3-none-any.whl",
             size=1,
             sha256="0" * 64,
-            origin="index:default",
+            origin=Origin.parse("index:default"),
         )
         for name, version in (wheel.split("==") for wheel in wheels)
     )

@@ -13,6 +13,7 @@ from builder import settings as site
 from builder.check import all_rules, check, packaged_facts
 from builder.lock import store
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.spec.load import load, stack_names
 from builder.spec.service import Service
 
@@ -79,7 +80,9 @@ def test_every_row_about_packages_has_a_case_that_breaks_it(facts: str, key: str
 
 def test_a_recorded_hash_tells_a_weight_that_may_not_be_baked(stack_of) -> None:
     stack = stack_of({"weights": [{"url": "https://example.org/renamed.onnx", "into": "/w"}]})
-    row = Artifact(kind="weight", filename="x", size=1, sha256="", origin="https://example.org/renamed.onnx")
+    row = Artifact(
+        kind="weight", filename="x", size=1, sha256="", origin=Origin.parse("https://example.org/renamed.onnx")
+    )
     assert check(stack, replace(lock_of(), weights=(row,))) == []
     found = check(stack, replace(lock_of(), weights=(replace(row, sha256=DET_10G),)))
     assert [one.key for one in found] == ["unbakeable_weights/renamed.onnx"]

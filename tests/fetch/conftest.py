@@ -19,6 +19,7 @@ import pytest
 import trustme
 
 from builder.lock.model import Artifact, LockedIndex
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.ui import Ui
 
@@ -220,7 +221,12 @@ def wheel(site: Site):
         site.files[filename] = data
         sha256 = hashlib.sha256(data).hexdigest()
         return Artifact(
-            kind="wheel", filename=filename, size=size, sha256=sha256, origin="index:default", project="demo"
+            kind="wheel",
+            filename=filename,
+            size=size,
+            sha256=sha256,
+            origin=Origin.parse("index:default"),
+            project="demo",
         )
 
     return make

@@ -20,11 +20,12 @@ import sys
 from pathlib import Path
 from builder.fetch import fetch
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.ui import Ui
 home, index, ca, *rows = sys.argv[1:]
 artifacts = [
-    Artifact(kind="wheel", filename=f, size=int(s), sha256=h, origin="index:default", project="demo")
+    Artifact(kind="wheel", filename=f, size=int(s), sha256=h, origin=Origin.parse("index:default"), project="demo")
     for f, s, h in (row.split() for row in rows)
 ]
 fetch(artifacts, {}, Settings(home=Path(home), stacks=(), index=index, ca_bundle=(Path(ca),)), Ui())

@@ -10,6 +10,7 @@ import pytest
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.fetch import fetch
 from builder.lock.model import LockedIndex
+from builder.origin import Origin
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["html-without-type", "json"])
@@ -28,8 +29,13 @@ def test_named_indexes_pages_of_links_and_plain_addresses(site, settings, ui, wh
     settings = replace(settings, index="https://localhost:1/simple")
     page = LockedIndex(url=f"{site.url}/simple/demo/", find_links=True)
     index = LockedIndex(url=f"{site.url}/simple", find_links=False)
-    weight = replace(wheel("weight"), kind="weight", origin=f"{site.url}/files/weight-1.0-py3-none-any.whl")
-    linked, named = replace(wheel("linked"), origin="index:page"), replace(wheel("named"), origin="index:named")
+    weight = replace(
+        wheel("weight"), kind="weight", origin=Origin.parse(f"{site.url}/files/weight-1.0-py3-none-any.whl")
+    )
+    linked, named = (
+        replace(wheel("linked"), origin=Origin.parse("index:page")),
+        replace(wheel("named"), origin=Origin.parse("index:named")),
+    )
     done = fetch([linked, named, weight], {"page": page, "named": index}, settings, ui)
     assert len(done.fetched) == 3
     assert (settings.assets / "weights" / weight.filename).exists()
@@ -40,7 +46,7 @@ def test_debs_come_from_the_mirror_of_the_settings(site, settings, ui, wheel):
     site.files["pool/a b+c_1.0~1_amd64.deb"] = data = site.files[wheel("x").filename]
     deb = replace(wheel("x"), kind="deb", filename="a_1.0~1_amd64.deb")
     site.files["pool/a+c_1.0~1_amd64.deb"] = data
-    fetch([replace(deb, origin="archive:debian/pool/a+c_1.0~1_amd64.deb")], {}, settings, ui)
+    fetch([replace(deb, origin=Origin.parse("archive:debian/pool/a+c_1.0~1_amd64.deb"))], {}, settings, ui)
     assert (settings.assets / "debs" / deb.filename).read_bytes() == data
 
 

@@ -15,6 +15,7 @@ from builder.files import sha256_of
 from builder.lock.model import Artifact
 from builder.net.git import archive_commit
 from builder.net.submodules import submodules
+from builder.origin import Origin
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_commit_gives_the_same_tar_each_time(site, settings, ui, repository, t
         filename="demo.tar",
         size=(tmp_path / "one.tar").stat().st_size,
         sha256=sha256_of(tmp_path / "one.tar"),
-        origin=f"git+{url}@{first}",
+        origin=Origin.parse(f"git+{url}@{first}"),
     )
     assert fetch([artifact], {}, settings, ui).fetched == ("demo.tar",)
     assert (settings.assets / "sources" / "demo.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()

@@ -9,6 +9,7 @@ import pytest
 from builder.errors import JobError, SurroundingsError
 from builder.fetch import fetch
 from builder.lock import Artifact
+from builder.origin import Origin
 from builder.settings import Settings
 
 FAR = "https://files.example"  # stands for the address in a lock; a mirror serves it
@@ -20,7 +21,7 @@ def weight(wheel, site):
 
     def make(name: str = "weight"):
         made = wheel(name)
-        return replace(made, kind="weight", origin=f"{FAR}/{made.filename}")
+        return replace(made, kind="weight", origin=Origin.parse(f"{FAR}/{made.filename}"))
 
     return make
 

@@ -18,6 +18,7 @@ from builder.fetch import fetch
 from builder.fetch.pending import settle
 from builder.lock import inputs_digest, read, store, weights
 from builder.net.session import Session
+from builder.origin import Origin
 from builder.spec.load import load_stack
 from tests.lock.test_store import everything
 
@@ -160,7 +161,7 @@ def test_a_member_of_an_archive_is_taken_out_and_both_are_held_to_their_hash(her
     ((archive,), (inner,)) = lock.archives, lock.weights
     assert (archive.sha256, archive.size) == (sha(data), len(data))
     assert (inner.sha256, inner.size, inner.project) == (sha(NET), len(NET), "net.pth")
-    assert inner.origin == f"member:{archive.filename}/models/net.pth"
+    assert inner.origin == Origin.parse(f"member:{archive.filename}/models/net.pth")
     assert (bool(archive.seen), bool(inner.seen)) == (told in ("member", "neither"), told in ("archive", "neither"))
     for item in (archive, inner):
         here.path(item).unlink()
@@ -212,7 +213,7 @@ def test_a_hugging_face_file_comes_from_the_sites_endpoint_and_the_lock_names_no
     site.files[f"A/b/resolve/{REVISION}/models/net.pth"] = NET
     entry = {"huggingface": "A/b", "revision": REVISION, "path": "models/net.pth"}
     lock = here.lock(entry | {"sha256": sha(NET)})
-    assert lock.weights[0].origin == f"hf:A/b@{REVISION}/models/net.pth"
+    assert lock.weights[0].origin == Origin.parse(f"hf:A/b@{REVISION}/models/net.pth")
     assert site.url not in (here.folder / "stack.lock").read_text()
     assert here.fetch(lock).fetched == (f"{sha(NET)[:16]}-net.pth",)
     monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")

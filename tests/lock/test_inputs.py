@@ -93,11 +93,10 @@ def test_a_page_names_every_host_that_its_lock_still_waits_for(name: str) -> Non
     pages = (REPO / "docs" / "stacks" / f"{one}.md" for one in (name, name.rpartition("-")[0]))
     text = next((page.read_text() for page in pages if page.exists()), "")
     for one in lock.unresolved:
-        if one.origin.startswith("index:"):
-            waits_for = urlsplit(lock.indexes[one.origin.removeprefix("index:")].url).hostname
-        elif one.kind in ("source", "weight", "archive"):
-            address = one.origin.removeprefix("git+")
-            waits_for = "huggingface.co" if address.startswith("hf:") else urlsplit(address).hostname
+        if one.origin and one.origin.scheme == "index":
+            waits_for = urlsplit(lock.indexes[one.origin.place].url).hostname
+        elif one.origin and one.kind in ("source", "weight", "archive"):
+            waits_for = "huggingface.co" if one.origin.scheme == "hf" else urlsplit(one.origin.place).hostname
         else:
             waits_for = one.name if one.kind == "base" else "system packages"
         assert str(waits_for) in text, f"its page does not say that {one.name} waits for {waits_for}"

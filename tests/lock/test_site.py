@@ -56,7 +56,7 @@ def _locked(make_stack: MakeStack, settings: Settings, **keys: object) -> list[t
     stack = make_stack("alpha", **keys)
     with Session(settings) as session:
         return [
-            (item.project, item.origin)
+            (item.project, str(item.origin))
             for item in wheels.resolve(stack, routes(stack, session), settings, session, ()).found
         ]
 
@@ -173,7 +173,7 @@ def debian(site: Web, keyring: Path) -> Web:
 
 def _packages(settings: Settings, keyring: Path) -> list[str]:
     with apt.opened("debian", ("test",), settings, keyrings=[keyring]) as private:
-        return [item.origin for item in private.install(["tool"])]
+        return [str(item.origin) for item in private.install(["tool"])]
 
 
 def test_apt_trusts_a_mirror_through_the_ca_bundle_only(debian: Web, keyring: Path, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli
@@ -15,12 +16,14 @@ from packaging.pylock import Pylock
 from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock import Artifact, LockedBase, LockedIndex, StackLock, read, store
+from builder.origin import Origin
 from tests.conftest import REPO
 from tests.lock.conftest import wheel
 
 
 def artifact(kind: str, filename: str, data: bytes = b"x", **keys: str) -> Artifact:
-    said = {"origin": "index:default", "project": "alpha", "version": "1.0"} | keys
+    said: dict[str, Any] = {"project": "alpha", "version": "1.0"} | keys
+    said["origin"] = Origin.parse(keys.get("origin", "index:default"))
     return Artifact(kind=kind, filename=filename, size=len(data), sha256=hashlib.sha256(data).hexdigest(), **said)  # type: ignore[arg-type]
 
 

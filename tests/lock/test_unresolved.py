@@ -18,6 +18,7 @@ from builder.lock.known import known
 from builder.lock.model import LockedBase, StackLock, Unresolved
 from builder.lock.verb import complete
 from builder.net.session import Session
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.load import load_stack
 from builder.spec.model import Stack
@@ -82,7 +83,7 @@ def test_what_cannot_be_reached_is_left_and_the_rest_is_locked(
             version="1.12.1+cu113",
             filename=FILE,
             sha256=sha256,
-            origin="index:pytorch",
+            origin=Origin.parse("index:pytorch"),
         ),
     )
     assert [item.project for item in made.wheels] == ["alpha", "typing-extensions"], "its requirements are locked"
@@ -244,7 +245,7 @@ def fallback(make_stack: MakeStack, url: str, **extension: object) -> Stack:
 def resolved(stack: Stack, settings: Settings) -> dict[str, tuple[str, str]]:
     with Session(settings) as session:
         done = wheels.resolve(stack, routes.routes(stack, session), settings, session, ())
-    return {item.project: (item.kind, item.origin) for item in done.found}
+    return {item.project: (item.kind, str(item.origin)) for item in done.found}
 
 
 def test_a_fallback_is_compiled_only_where_no_wheel_fits(

@@ -13,6 +13,7 @@ from builder.lock import wheels
 from builder.lock.model import Artifact
 from builder.lock.routes import Routes, routes
 from builder.net.session import Session
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.model import Stack
 from tests.lock.conftest import Index, MakeStack, sdist, wheel
@@ -43,7 +44,7 @@ def test_a_file_is_locked_by_name_size_and_hash(
         filename=file,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        origin="index:default",
+        origin=Origin.parse("index:default"),
         project="alpha",
         version="1.2",
     )
@@ -60,7 +61,7 @@ def test_a_routed_package_comes_from_its_index_alone(
     index.add(wheel("trap", "1.0"))
     index.add(wheel("knn", "1.0"), index="own")
     found = resolve(make_stack(*packages, indexes={"own": {"url": index.url("own"), "packages": ["Knn"]}}))
-    assert (found["knn"].version, found["knn"].origin) == ("1.0", "index:own")
+    assert (found["knn"].version, found["knn"].origin) == ("1.0", Origin.parse("index:own"))
     assert found.keys() == {*packages, "knn"}
 
 
@@ -71,7 +72,7 @@ def test_a_dependency_that_only_the_named_index_has_is_found(
     index.add(wheel("rare-one", "1.0", ["rarer"]), index="own")
     index.add(wheel("rarer", "2.0"), index="own")
     found = resolve(make_stack("app", indexes={"own": {"url": index.url("own"), "packages": ["rare-one", "rarer"]}}))
-    assert {name: item.origin for name, item in found.items()} == {
+    assert {name: str(item.origin) for name, item in found.items()} == {
         "app": "index:default",
         "rare-one": "index:own",
         "rarer": "index:own",
@@ -90,7 +91,7 @@ def test_a_named_index_gives_nothing_it_is_not_listed_for(
     assert caught.value.fix == "correct the name, or list the package under the one of `indexes` that has it"
     index.add(wheel("app", "1.0"))
     found = resolve(make_stack("knn", indexes=own))
-    assert (found["app"].version, found["app"].origin) == ("1.0", "index:default")
+    assert (found["app"].version, found["app"].origin) == ("1.0", Origin.parse("index:default"))
 
 
 def test_a_page_of_links_serves_as_an_index(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
@@ -98,7 +99,7 @@ def test_a_page_of_links_serves_as_an_index(index: Index, make_stack: MakeStack,
     index.add(wheel("knn", "1.0"), index="page")
     index.add(wheel("other", "1.0"), index="page")
     found = resolve(make_stack("knn", indexes={"own": {"find-links": index.url("page"), "packages": ["knn"]}}))
-    assert (found["knn"].version, found["knn"].origin) == ("1.0", "index:own")
+    assert (found["knn"].version, found["knn"].origin) == ("1.0", Origin.parse("index:own"))
 
 
 @pytest.mark.parametrize(

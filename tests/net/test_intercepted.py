@@ -26,12 +26,14 @@ from pathlib import Path
 from builder.errors import ModelstacksError
 from builder.fetch import fetch
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.settings import load
 from builder.ui import Ui
 from dataclasses import replace
 # six 1.17.0, the wheel that the default index has had since December 2024
 wheel = Artifact(
-    kind="wheel", filename="six-1.17.0-py2.py3-none-any.whl", size=11050, origin="index:default", project="six",
+    kind="wheel", filename="six-1.17.0-py2.py3-none-any.whl", size=11050, project="six",
+    origin=Origin("index", "default"),
     sha256="4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274",
 )
 ui = Ui()

@@ -33,6 +33,7 @@ from builder.lock.model import Artifact, LockedBase
 from builder.net import registry as client
 from builder.net.registry import Repository, split
 from builder.net.session import Session
+from builder.origin import Origin
 from builder.render import base_tag
 from builder.settings import Settings
 from builder.ui import Ui
@@ -127,7 +128,7 @@ def locked(address: str, settings: Settings, digest: str) -> LockedBase:
             filename=blob.digest[7:],
             size=blob.size,
             sha256=blob.digest[7:],
-            origin=f"registry:{address}/{NAME}",
+            origin=Origin.parse(f"registry:{address}/{NAME}"),
             project=blob.what,
             version="1",
         )
@@ -291,7 +292,9 @@ def test_a_mirror_serves_the_blobs_of_a_registry_that_is_gone(content: tuple[Pat
     folder, digest = content
     with registry(folder) as address:
         base = locked(address, settings, digest)
-        elsewhere = tuple(replace(blob, origin="registry:registry.example/x/small") for blob in base.blobs)
+        elsewhere = tuple(
+            replace(blob, origin=Origin.parse("registry:registry.example/x/small")) for blob in base.blobs
+        )
         mirrored = replace(settings, images={"registry.example/x": (f"{address}/none", f"{address}/team")})
         assert len(fetch(elsewhere, {}, mirrored, Ui()).fetched) == 3
 

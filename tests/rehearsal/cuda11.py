@@ -10,6 +10,7 @@ import yaml
 
 from builder.fetch import fetch
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.ui import Ui
 
@@ -31,7 +32,7 @@ def toolkit(settings: Settings, folder: Path) -> None:
             filename=Path(one["path"]).name,
             size=one["size"],
             sha256=one["sha256"],
-            origin=f"archive:debian/{one['path']}",
+            origin=Origin.parse(f"archive:debian/{one['path']}"),
         )
         for one in yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     ]

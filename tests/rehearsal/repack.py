@@ -20,6 +20,7 @@ from builder.fetch import fetch
 from builder.lock.model import Artifact
 from builder.net.index import Link, default_index, links
 from builder.net.session import Session
+from builder.origin import Origin
 from builder.settings import Settings
 from builder.ui import Ui
 
@@ -63,7 +64,7 @@ def _artifact(one: StandIn, python: str, settings: Settings, session: Session) -
         filename=link.filename,
         size=link.size or session.size_of(link.url),
         sha256=str(link.sha256),
-        origin="index:default",
+        origin=Origin.parse("index:default"),
         project=one.project,
         version=one.version,
     )

@@ -19,6 +19,7 @@ import pytest
 from builder.build import build, compile_all
 from builder.engine.client import Engine
 from builder.lock import StackLock
+from builder.origin import Origin
 from builder.render import base_tag
 from builder.spec.model import Stack
 from builder.ui import Ui
@@ -110,7 +111,7 @@ def locked(here: Ground, engine: Engine) -> Iterator[tuple[Stack, StackLock]]:
 
 def test_an_index_without_a_wheel_gives_the_sdist_of_the_default_index(locked: tuple[Stack, StackLock]) -> None:
     found, other = (item for item in locked[1].wheels if item.kind == "sdist")
-    assert (found.project, found.version, found.origin) == ("mmcv-full", "1.7.1", "index:default")
+    assert (found.project, found.version, found.origin) == ("mmcv-full", "1.7.1", Origin.parse("index:default"))
     assert other.project == "python-speech-features", "which the stack wants from source anyway"
 
 

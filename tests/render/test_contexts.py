@@ -15,6 +15,7 @@ import pytest
 
 from builder.errors import InputError, SurroundingsError
 from builder.lock import Artifact, StackLock
+from builder.origin import Origin
 from builder.render import Rendered, render
 from builder.render.debs import package_list
 from builder.settings import Settings
@@ -193,7 +194,13 @@ def make_deb(folder: Path, name: str) -> Artifact:
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     return Artifact(
-        kind="deb", filename=path.name, size=len(data), sha256=sha256, origin="", project=name, version="1:1.0"
+        kind="deb",
+        filename=path.name,
+        size=len(data),
+        sha256=sha256,
+        origin=Origin.parse("index:default"),
+        project=name,
+        version="1:1.0",
     )
 
 

@@ -19,6 +19,7 @@ import pytest
 from builder import settings as site
 from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
+from builder.origin import Origin
 from builder.render import base_tag, build_key, dockerfile
 from builder.render.groups import grouped
 from builder.spec.load import load_stack, stack_folder
@@ -66,7 +67,9 @@ def test_a_misspelt_name_in_a_template_is_an_error(stack: Stack, lock: StackLock
 
 def wheel(project: str, size: int) -> Artifact:
     name = f"{project}-1-py3-none-any.whl"
-    return Artifact(kind="wheel", filename=name, size=size, sha256="0" * 64, origin="index:default", project=project)
+    return Artifact(
+        kind="wheel", filename=name, size=size, sha256="0" * 64, origin=Origin.parse("index:default"), project=project
+    )
 
 
 def test_a_wheels_group_depends_on_that_wheel_alone() -> None:

@@ -24,6 +24,7 @@ from builder.lock import service as service_locks
 from builder.lock.base import untagged
 from builder.lock.model import Kind
 from builder.lock.service import ServiceLock
+from builder.origin import Origin
 from builder.render import dockerfile, recipes
 from builder.render import service as service_render
 from builder.render.compile import recipe_dockerfile
@@ -49,7 +50,7 @@ def pretend(kind: Kind, form: str, project: str, version: str = "1", size: int =
         filename=filename,
         size=size,
         sha256=sha256_text(filename),
-        origin="made up",
+        origin=Origin.parse("index:default"),
         project=project,
         version=version,
     )
@@ -162,7 +163,9 @@ def test_a_compiled_wheel_that_a_build_records_changes_no_golden_file(tmp_path: 
     folder = stack_folder("gsplat", SETTINGS)
     before = own(folder, tmp_path / "before")
     wheel = pretend("built", "{0}-{1}-cp311-cp311-linux_x86_64.whl", "gsplat")
-    recorded = store.write(tmp_path / "gsplat", replace(before, built=(replace(wheel, origin=f"built:{'0' * 64}"),)))
+    recorded = store.write(
+        tmp_path / "gsplat", replace(before, built=(replace(wheel, origin=Origin.parse(f"built:{'0' * 64}")),))
+    )
     assert recorded.digest != before.digest
     assert own(tmp_path / "gsplat", tmp_path / "after") == before
 

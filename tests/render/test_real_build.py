@@ -19,6 +19,7 @@ from builder.errors import JobError
 from builder.fetch import fetch
 from builder.files import same_file
 from builder.lock import resolve
+from builder.origin import Origin
 from builder.render.dockerfile import CLAMP
 from builder.settings import Settings
 from builder.spec.load import load_stack
@@ -99,7 +100,7 @@ def test_every_part_of_a_stack_is_in_the_image_and_the_same_twice(
     (tmp_path / "stacks" / "whole" / "stack.yaml").write_text(json.dumps(text | keys))
     stack = load_stack("whole", settings)
     lock = resolve.lock(stack, tmp_path / "stacks" / "whole", settings, Ui()).lock
-    assert lock.sources[0].origin == f"git+{source['git']}@{source['commit']}"
+    assert lock.sources[0].origin == Origin.parse(f"git+{source['git']}@{source['commit']}")
     shutil.rmtree(settings.assets / "sources")  # fetch makes the archive anew, to the same hash
     fetch(lock.artifacts(), lock.indexes, settings, Ui())
 

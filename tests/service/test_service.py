@@ -89,7 +89,7 @@ def test_a_service_goes_from_its_file_to_the_engine_and_over_the_air_gap_without
     lock = locked(service)
     assert lock.reference == f"nvcr.io/nim/nvidia/audio2face-3d@{up.digest}"
     assert [blob.project for blob in lock.blobs] == ["manifest", "config", "layer"]
-    assert {blob.origin for blob in lock.blobs} == {"registry:nvcr.io/nim/nvidia/audio2face-3d"}
+    assert {str(blob.origin) for blob in lock.blobs} == {"registry:nvcr.io/nim/nvidia/audio2face-3d"}
     assert len(bring(service, settings, Ui()).fetched) == 3
     assert {path.name for path in (settings.assets / "bases" / "blobs").glob("[0-9a-f]*")} == {
         blob.sha256 for blob in lock.blobs

@@ -11,6 +11,7 @@ import pytest
 from builder import settings as site
 from builder.errors import InputError
 from builder.lock import Artifact
+from builder.origin import Origin
 from builder.smoke.asked import Asked, runs
 from builder.smoke.subject import of_stack
 from builder.spec import load
@@ -88,7 +89,15 @@ def test_the_command_line_passes_all_of_it_on(tmp_path) -> None:
 
 def test_a_stacks_image_should_hold_what_it_compiles_and_not_what_is_mounted(stack, lock) -> None:
     """An extension of a path or git source is in no index, so that the lock has it among the compiled alone."""
-    compiled = Artifact(kind="built", filename="", size=0, sha256="", origin="", project="simple-knn", version="1.0")
+    compiled = Artifact(
+        kind="built",
+        filename="",
+        size=0,
+        sha256="",
+        origin=Origin.parse("index:default"),
+        project="simple-knn",
+        version="1.0",
+    )
     weights = (Weight(name="face.npy", bake=False, into="/models"),)
     expected = of_stack(stack.model_copy(update={"weights": weights}), replace(lock, built=(compiled,))).expected
     assert expected is not None

@@ -19,6 +19,7 @@ from uv import find_uv_bin
 
 from builder import settings as site
 from builder.lock import Artifact, StackLock, read
+from builder.origin import Origin
 from builder.smoke import SmokeReport
 from builder.spec.load import load_stack, stack_folder
 from builder.spec.model import Stack
@@ -43,7 +44,7 @@ def stack() -> Stack:
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of gsplat with what is added."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin="")
+    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
     locked = read(stack_folder("gsplat", site.load()))
     added = [replace(blank, project=name, version=version) for name, version in ADDED.items()]
     return replace(locked, wheels=(*locked.wheels, *added))

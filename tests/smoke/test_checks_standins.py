@@ -20,6 +20,7 @@ import pytest
 from builder import settings as site
 from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
+from builder.origin import Origin
 from builder.smoke import SmokeReport
 from builder.spec.load import stack_folder
 from builder.spec.parts import Extension, Weight
@@ -71,7 +72,7 @@ def claiming(engine) -> Engine:
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of onnx-cpu with the stand-ins in it."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin="")
+    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
     locked = read(stack_folder("onnx-cpu", site.load()))
     added = [replace(blank, project=name, version=version) for name, version in PINS.items()]
     return replace(locked, wheels=(*locked.wheels, *added))

@@ -39,5 +39,5 @@ def _is(weight: Weight, recorded: str, row: UnbakeableWeights) -> bool:
     return (
         row.get("file") in names
         or row.get("sha256") in hashes
-        or weight.origin.startswith(row.get("address", "no address"))
+        or str(weight.origin or "").startswith(row.get("address", "no address"))
     )

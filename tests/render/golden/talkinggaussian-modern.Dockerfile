@@ -1,7 +1,7 @@
 # Rendered from stacks/talkinggaussian-modern by modelstacks; change the stack, not this file.
 # Built without a network: every file comes from a named context, each by the hash in the lock.
 
-FROM modelstacks/base:debian-b4bab6b450fc AS base
+FROM modelstacks/base:debian-0530501d0a03 AS base
 
 FROM base AS system
 RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
@@ -78,13 +78,13 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
  && mv /opt/venv /layer/opt/venv \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
-# diff-gaussian-rasterization: compiled under 0b069b4be961ca8d65b93341d272ed136eeff50e102e5c769b6449f21e74226a
-# simple-knn: compiled under 8776a13a35bc0980ac7b4ece7e92d28f80ff9ef7cc7bb53091818815b0373246
-# gridencoder: compiled under 173445e0236c44379a3bd11f02cd3f5326965265efeaa27d90acc0487ff56a67
-# mmcv-full: compiled under 80c6c7eb5f6df4b167bfaf6a92d689f2129151cb11f5a23a9342d06c049ab34d
-# pytorch3d: compiled under d1ef1fe8f3a12c57873249a6ee2cddee31f669530d2ccdd03e345050e9f00ef9
-# pyaudio: compiled under ab2da229d4bf6c2a6dd3402529a08d7a6e3ba13f3c561321f8eb9ebcccd7b398
-# python-speech-features: compiled under 622a2658c73643a0208a630cb91a6e2607c70b046af91ff0faa538deacdd8517
+# diff-gaussian-rasterization: compiled under 99fa635a2c1600369e80979f2a4b9189d87ca171db4602dc56fa76135a515481
+# simple-knn: compiled under c544618f461ce6bba8c38edef3dd6c1d203a0aa46a8bae22409e33514d8de282
+# gridencoder: compiled under fafbe66fe6ddfd2c157cb39c3d750f32dacb5b0e5361e46a02270f736e8e897b
+# mmcv-full: compiled under 1fab4afbb55b411109c5f7d898e7f74cd7e88c3ad229a3dc0c1b06cd6232cf21
+# pytorch3d: compiled under 763dc7b90dff56da496477991bb50cfe83a562e887a46586ac07e2380f503a96
+# pyaudio: compiled under 31ff2142c99d4bbc8912807ca79cca2e1e36cbe3cd92a8e6a74577360ca917ef
+# python-speech-features: compiled under 892c68acaf626ee193261e59038796c49cbde645465d03cb4db4c2fd4003c6ea
 
 FROM installer AS extensions-layer
 RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \

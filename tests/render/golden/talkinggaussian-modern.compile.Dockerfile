@@ -1,6 +1,6 @@
 # Rendered from stacks/talkinggaussian-modern by modelstacks: compiles diff-gaussian-rasterization without a network and without a GPU.
 
-FROM modelstacks/base:debian-b4bab6b450fc AS base
+FROM modelstacks/base:debian-0530501d0a03 AS base
 
 FROM base AS installer
 ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
@@ -65,7 +65,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && tar --extract --no-same-owner --file /mnt/source/source.tar --directory /workspace \
  && cd /workspace/submodules/diff-gaussian-rasterization \
  && if command -v ccache > /dev/null; then \
-      echo be234a63034a4f72c8246ae60ca0a50d17f8d427cc2360dc1d29b8a2f0cbeb70 > /tmp/surroundings; \
+      echo 9a32f8e861330a8c258fef809bb07bbf14001fcb98c87dd06d13cf8bb1b956e3 > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
