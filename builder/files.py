@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,22 @@ def sha256_of(path: Path) -> str:
 def sha256_text(text: str) -> str:
     """The sha256 of a text's UTF-8 bytes as 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file, or of what a link to one leads to.
+
+    Raises OSError where it cannot be read, is of another kind (a fifo or device would hold the reader up for ever) or
+    has more than `limit` bytes.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
+    return data
 
 
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:

@@ -22,7 +22,7 @@ from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
 from builder.net.urls import clean_url
-from builder.origin import Origin
+from builder.origin import FILE_NAME_PATTERN, Origin
 from builder.render import Recipe, recipes, render_recipe
 from builder.render.compiled import compiled_files
 from builder.settings import Settings
@@ -113,7 +113,7 @@ def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
         project, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         raise ValueError(str(error)) from None
-    if not (store.FILE_NAME.fullmatch(filename) and re.fullmatch(r"[0-9a-f]{64}", sha256) and size >= 0):
+    if not (re.fullmatch(FILE_NAME_PATTERN, filename) and re.fullmatch(r"[0-9a-f]{64}", sha256) and size >= 0):
         raise ValueError(f"{filename!r} is not a wheel with its size and sha256")
     if project != recipe.project:
         raise ValueError(f"{filename!r} is not a wheel of {recipe.project}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.files import sha256_text
+from builder.lock.fits import misfit
 from builder.lock.model import LOCK_VERSION, StackLock, Unresolved
 from builder.lock.store import STACK_LOCK
 from builder.spec.model import Stack
@@ -45,13 +46,21 @@ def _asked(one: Weight | Source | Download) -> dict[str, Any]:
 
 
 def require_fresh(stack: Stack, lock: StackLock, folder: Path) -> None:
-    """Raise InputError where the stack or its family changed since the lock was made."""
+    """Raise InputError where the stack or its family changed since the lock was made, or the lock is not of it."""
     if lock.inputs != digest(stack):
         raise InputError(
             f"the lock of {stack.name} is stale",
             where=str(folder / STACK_LOCK),
             why="the stack or its family asks for something else than when it was locked",
             fix=f"run `make lock STACK={stack.name}`",
+        )
+
+    if why := misfit(stack, lock):
+        raise InputError(
+            f"the lock of {stack.name} is not of this stack",
+            where=str(folder / STACK_LOCK),
+            why=why,
+            fix=f"run `make lock STACK={stack.name}`, and find out who changed the lock",
         )
 
 

@@ -15,6 +15,7 @@ from builder.errors import JobError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, weights, wheels
 from builder.lock.existing import readable
+from builder.lock.fits import misfit
 from builder.lock.inputs import digest, listed
 from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
@@ -59,7 +60,7 @@ def lock(
     """
     with held(settings.build / stack.name / ".locking"):
         old = readable(folder)  # one that cannot be read is made anew
-        if old and not upgrade and old.inputs == digest(stack) and not old.unresolved:
+        if old and not upgrade and old.inputs == digest(stack) and not old.unresolved and not misfit(stack, old):
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")

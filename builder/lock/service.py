@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import sha256_text, write_atomic
-from builder.lock import store
+from builder.lock import fits, store, tomldoc
 from builder.lock.model import LOCK_VERSION, Artifact, LockedBase, StackLock
+from builder.lock.schema import ServiceLockFile
 from builder.settings import Settings
 from builder.spec.service import KIND, Service
 
 if TYPE_CHECKING:
     from builder.net.session import Session
-
-# a lock may come from anyone, and this becomes words of a compose file
-_REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +64,9 @@ def lock(service: Service, folder: Path, settings: Settings, *, upgrade: bool = 
     it answers wrongly, SurroundingsError where it cannot be reached or wants a login.
     """
     inputs = inputs_digest(service)
-    if store.exists(folder) and not upgrade:
-        there = read(folder)
-        if there.inputs == inputs:
-            return there
+    there = None if upgrade else _readable(folder)
+    if there and there.inputs == inputs and _fits(service, there):
+        return there
     from builder.lock.base import registry_blobs, untagged  # noqa: PLC0415 - slow to load; reading a lock needs none
 
     name, digest = untagged(service.image), service.image.partition("@")[2]
@@ -80,6 +76,14 @@ def lock(service: Service, folder: Path, settings: Settings, *, upgrade: bool = 
     return read(folder)
 
 
+def _readable(folder: Path) -> ServiceLock | None:
+    """The lock that is there, or None where there is none or it cannot be read (it is then made anew)."""
+    try:
+        return read(folder) if store.exists(folder) else None
+    except InputError:
+        return None
+
+
 def locked(service: Service, folder: Path) -> ServiceLock:
     """The lock of a service. Raises InputError where there is none, or it is stale."""
     found = read(folder)
@@ -87,38 +91,44 @@ def locked(service: Service, folder: Path) -> ServiceLock:
         problem, why = f"the lock of {service.name} is stale", "`image` was changed since"
         fix = f"run `make lock STACK={service.name}`"
         raise InputError(problem, where=str(folder / store.STACK_LOCK), why=why, fix=fix)
+    if not _fits(service, found):
+        raise InputError(
+            f"the lock of {service.name} is not of this service",
+            where=str(folder / store.STACK_LOCK),
+            why=f"its image is {found.reference}, the service's is {service.image}",
+            fix=f"run `make lock STACK={service.name}`, and find out who changed the lock",
+        )
     return found
+
+
+def _fits(service: Service, lock: ServiceLock) -> bool:
+    """Whether a lock is of the image that the service names."""
+    digest = service.image.partition("@")[2]
+    return fits.untagged(lock.reference) == fits.untagged(service.image) and digest in ("", lock.image_digest)
 
 
 def read(folder: Path) -> ServiceLock:
     """The lock in a service's folder. Raises InputError where it is missing, damaged or of another version."""
-    path, relock = folder / store.STACK_LOCK, f"run `make lock STACK={folder.name}`"
-    if not path.exists():
-        raise InputError(f"service {folder.name} has no lock yet", where=str(path), fix=relock)
-    data = store.load(path, relock)
-    try:
-        if (data["version"], data["kind"]) != (LOCK_VERSION, KIND):
-            raise ValueError(f"version {data['version']!r} of kind {data['kind']!r}")
-        found = ServiceLock(
-            stack=data["stack"],
-            inputs=data["inputs"],
-            reference=data["reference"],
-            blobs=store.artifacts("blob", data["blobs"]),
-            digest=sha256_text(path.read_text()),
-        )
-        if not _REFERENCE.fullmatch(found.reference):
-            raise ValueError(f"{found.reference!r} is not an image by its digest")
-        if [one.project for one in found.blobs[:2]] != ["manifest", "config"]:
-            raise ValueError("the blobs do not begin with a manifest and a configuration")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("it is damaged", where=str(path), why=f"{type(error).__name__}: {error}", fix=relock) from None
-    return found
+    path = folder / store.STACK_LOCK
+    if not store.exists(folder):
+        raise InputError(f"service {folder.name} has no lock yet", where=str(path), fix=store.relock(folder))
+    text, data = tomldoc.read(path, store.relock(folder))
+    store.require_version(data, path)
+    found = tomldoc.held(path, text, data, ServiceLockFile, store.relock(folder))
+    store.require_own(found.stack, path)
+    return ServiceLock(
+        stack=found.stack,
+        inputs=found.inputs,
+        reference=found.reference,
+        blobs=store.artifacts(found.blobs),
+        digest=sha256_text(text),
+    )
 
 
 def read_any(folder: Path) -> StackLock | ServiceLock:
     """The lock in a folder, whichever kind it is of. Raises as `read` and the lock room's own do."""
     path = folder / store.STACK_LOCK
-    if path.exists() and store.load(path, f"run `make lock STACK={folder.name}`").get("kind") == KIND:
+    if store.exists(folder) and tomldoc.read(path, store.relock(folder))[1].get("kind") == KIND:
         return read(folder)
     return store.read(folder)
 

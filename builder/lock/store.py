@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-import tomli
 import tomli_w
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.pylock import Pylock
 
 from builder.errors import InputError
 from builder.files import sha256_text, write_atomic
-from builder.lock.model import LOCK_VERSION, Artifact, Kind, LockedBase, LockedIndex, StackLock, Unresolved
-from builder.origin import DEFAULT_INDEX, FILE_NAME_PATTERN, Origin
+from builder.lock import tomldoc
+from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
+from builder.lock.schema import WHEELHOUSE, LockFile, PylockFile, Row
+from builder.origin import DEFAULT_INDEX
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
-_WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
-# A lock may come from anyone: its names become paths and words of a Dockerfile.
-FILE_NAME = re.compile(FILE_NAME_PATTERN)
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!%~=@:-]*")
-_RELOCK = "run `make lock STACK={name}`"
 
 
 def exists(folder: Path) -> bool:
     """Whether a stack's folder holds a lock."""
-    return (folder / STACK_LOCK).exists()
+    return os.path.lexists(folder / STACK_LOCK)
 
 
 def read(folder: Path) -> StackLock:
     """The lock in a stack's folder. Raises InputError where it is missing, damaged or of another version."""
-    name = folder.name
-    relock = _RELOCK.format(name=name)
     path = folder / STACK_LOCK
-    if not path.exists():
-        raise InputError(f"stack {name} has no lock yet", where=str(path), fix=relock)
-    data = load(path, relock)
-    if data.get("version") != LOCK_VERSION:
-        problem = f"it is a lock of version {data.get('version')}, this program reads {LOCK_VERSION}"
-        raise InputError(problem, where=str(path), fix=relock)
+    if not os.path.lexists(path):
+        raise InputError(f"stack {folder.name} has no lock yet", where=str(path), fix=relock(folder))
+    text, data = tomldoc.read(path, relock(folder))
+    require_version(data, path)
     pylock_path = folder / PYLOCK
-    pylock = load(pylock_path, relock)
-    if sha256_text(pylock_path.read_text()) != data.get("pylock"):
+    python_text, pylock = tomldoc.read(pylock_path, relock(folder))
+    if sha256_text(python_text) != data.get("pylock"):
+        problem = "the two lock files do not belong together"
         why = f"{STACK_LOCK} was made with another {PYLOCK}; one of them was edited or not committed"
-        raise InputError("the two lock files do not belong together", where=str(pylock_path), why=why, fix=relock)
-    try:
-        Pylock.from_dict(pylock)
-        return _parse(data, pylock, sha256_text(path.read_text()))
-    except (KeyError, TypeError, ValueError, AttributeError, PylockValidationError) as error:
-        raise InputError("it is damaged", where=str(path), why=f"{type(error).__name__}: {error}", fix=relock) from None
+        raise InputError(problem, where=str(pylock_path), why=why, fix=relock(folder))
+    found = tomldoc.held(path, text, data, LockFile, relock(folder))
+    python = tomldoc.held(pylock_path, python_text, pylock, PylockFile, relock(folder))
+    require_own(found.stack, path)
+    _require_together(found, python, folder)
+    return _lock(found, python, sha256_text(text))
+
+
+def relock(folder: Path) -> str:
+    """What to do about a lock that cannot be used."""
+    return f"run `make lock STACK={folder.name}`"
+
+
+def require_version(data: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError where a lock is of another version than this program reads."""
+    version = data.get("version")
+    if type(version) is not int or version != LOCK_VERSION:
+        problem = f"it is a lock of version {str(version)[:20]}, this program reads {LOCK_VERSION}"
+        raise InputError(problem, where=str(path), fix=relock(path.parent))
+
+
+def require_own(stack: str, path: Path) -> None:
+    """Raise InputError where a lock is of another stack than the one whose folder it is in."""
+    if stack != path.parent.name:
+        problem = f"it is the lock of {stack}, in the folder of {path.parent.name}"
+        raise InputError(problem, where=str(path), fix=relock(path.parent))
+
+
+def _require_together(lock: LockFile, pylock: PylockFile, folder: Path) -> None:
+    """Raise InputError where one of the two files says what the other does not."""
+    names = [package.name for package in pylock.packages]
+    wanted = {one.name: lock.routes.get(one.name, "default") for one in pylock.packages}
+    wrong = next((one.name for one in pylock.packages if one.index != _url(lock, wanted[one.name])), "")
+    twice = next((name for name in names if names.count(name) > 1), "")
+    stray = next((name for name in lock.routes if name not in wanted), "")
+    why = (wrong and f"{wrong} comes from another index") or (twice and f"{twice} is there twice")
+    why = why or (stray and f"{PYLOCK} has no {stray}, which has a route")
+    if not why and pylock.requires_python != f"=={lock.python}.*":
+        why = f"one is for Python {lock.python}, the other {pylock.requires_python}"
+    if why:
+        problem = "the two lock files say different things"
+        raise InputError(problem, where=str(folder / PYLOCK), why=why, fix=relock(folder))
+
+
+def _url(lock: LockFile, index: str) -> str | None:
+    return None if index == "default" else lock.indexes[index].url
 
 
 def write(folder: Path, lock: StackLock) -> StackLock:
@@ -68,7 +101,7 @@ def pylock_text(lock: StackLock) -> str:
     for item in lock.wheels:
         entry = {
             "name": item.filename,
-            "path": f"{_WHEELHOUSE}/{item.filename}",
+            "path": f"{WHEELHOUSE}/{item.filename}",
             "size": item.size,
             "hashes": {"sha256": item.sha256},
         }
@@ -93,107 +126,34 @@ def pylock_text(lock: StackLock) -> str:
     return tomli_w.dumps(document)
 
 
-def load(path: Path, relock: str) -> dict[str, Any]:
-    try:
-        return tomli.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError("it is missing", where=str(path), fix=relock) from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"it is not TOML: {error}", where=str(path), fix=relock) from None
-
-
-def _parse(data: Mapping[str, Any], pylock: Mapping[str, Any], digest: str) -> StackLock:
-    base = data["base"]
+def _lock(found: LockFile, pylock: PylockFile, digest: str) -> StackLock:
+    """As the rest of the program has it."""
     return StackLock(
-        stack=data["stack"],
-        inputs=data["inputs"],
-        epoch=int(data["epoch"]),
-        python=data["python"],
-        platform=data["platform"],
-        indexes={name: LockedIndex(**value) for name, value in data["indexes"].items()},
-        base=LockedBase(
-            kind=base["kind"],
-            reference=base["reference"],
-            digest=base["digest"],
-            distribution=base["distribution"],
-            include=tuple(base["include"]),
-            epoch=int(base["epoch"]),
-            debs=artifacts("deb", data["base-debs"]),
-            blobs=artifacts("blob", data.get("base-blobs", ())),
-        ),
-        wheels=tuple(_python_artifact(package, data["routes"]) for package in pylock["packages"]),
-        debs=artifacts("deb", data["debs"]),
-        tools=artifacts("tool", data["tools"]),
-        sources=artifacts("source", data["sources"]),
-        weights=artifacts("weight", data["weights"]),
-        archives=artifacts("archive", data.get("archives", ())),
-        toolchain=artifacts("wheel", data.get("toolchain", ())),
-        toolchain_debs=artifacts("deb", data.get("toolchain-debs", ())),
-        extension_sources=artifacts("source", data.get("extension-sources", ())),
-        built=artifacts("built", data.get("built", ())),
-        unresolved=tuple(_unresolved(row) for row in data.get("unresolved", ())),
+        stack=found.stack,
+        inputs=found.inputs,
+        epoch=found.epoch,
+        python=found.python,
+        platform=found.platform,
+        indexes=found.locked_indexes(),
+        base=found.locked_base(),
+        wheels=tuple(one.artifact(found.routes.get(one.name, "default")) for one in pylock.packages),
+        debs=artifacts(found.debs),
+        tools=artifacts(found.tools),
+        sources=artifacts(found.sources),
+        weights=artifacts(found.weights),
+        archives=artifacts(found.archives),
+        toolchain=artifacts(found.toolchain),
+        toolchain_debs=artifacts(found.toolchain_debs),
+        extension_sources=artifacts(found.extension_sources),
+        built=artifacts(found.built),
+        unresolved=tuple(one.part() for one in found.unresolved),
         digest=digest,
     )
 
 
-def artifacts(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> tuple[Artifact, ...]:
-    return tuple(
-        _artifact(
-            kind, row["file"], row, origin=Origin.parse(row["origin"]), project=row["name"], version=row["version"]
-        )
-        for row in rows
-    )
-
-
-def _artifact(
-    kind: Kind, filename: str, row: Mapping[str, Any], *, origin: Origin, project: str, version: str
-) -> Artifact:
-    """One file of a lock. row: holds size and sha256. Raises ValueError for a value that is not what it should be."""
-    if not FILE_NAME.fullmatch(filename):
-        raise ValueError(f"{filename!r} is not a file name")
-    if bad := next((word for word in (project, version) if not _WORD.fullmatch(word)), None):
-        raise ValueError(f"{bad!r} is not a name or version")
-    size, sha256 = row["size"], row["sha256"]
-    pending = row.get("pending") is True and kind in ("weight", "archive") and sha256 == ""
-    if not isinstance(size, int) or size < 0 or not (pending or re.fullmatch(r"[0-9a-f]{64}", sha256)):
-        raise ValueError(f"the size or sha256 of {filename} is malformed")
-    if kind == "built" and origin.scheme != "built":
-        raise ValueError(f"{filename} is not under a key")
-    if not isinstance(seen := row.get("seen", ""), str):
-        raise ValueError(f"{filename} was seen at what is no address")
-    return Artifact(
-        kind=kind,
-        filename=filename,
-        size=size,
-        sha256=sha256,
-        origin=origin,
-        project=project,
-        version=version,
-        seen=seen,
-    )
-
-
-def _unresolved(row: Mapping[str, Any]) -> Unresolved:
-    """A part that could not be reached. Raises ValueError for a value that is not what it should be."""
-    filename, version, sha256 = row.get("file", ""), row.get("version", ""), row.get("sha256", "")
-    plain = (not filename or FILE_NAME.fullmatch(filename)) and (not version or _WORD.fullmatch(version))
-    if row["kind"] not in get_args(get_type_hints(Unresolved)["kind"]) or not row["name"].isprintable() or not plain:
-        raise ValueError(f"the unresolved {row['name']!r} is malformed")
-    if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError(f"the sha256 of {row['name']} is malformed")
-    origin = Origin.parse(row["origin"]) if row.get("origin") else None
-    return Unresolved(
-        kind=row["kind"], name=row["name"], version=version, filename=filename, sha256=sha256, origin=origin
-    )
-
-
-def _python_artifact(package: Mapping[str, Any], routes: Mapping[str, str]) -> Artifact:
-    kind: Kind = "sdist" if "sdist" in package else "wheel"
-    entry = package["sdist"] if kind == "sdist" else package["wheels"][0]
-    project = package["name"]
-    row = {"size": entry["size"], "sha256": entry["hashes"]["sha256"]}
-    origin = Origin("index", routes.get(project, "default"))
-    return _artifact(kind, entry["name"], row, origin=origin, project=project, version=package["version"])
+def artifacts(rows: Iterable[Row]) -> tuple[Artifact, ...]:
+    """The files of these rows."""
+    return tuple(one.artifact() for one in rows)
 
 
 def _lock_text(lock: StackLock, pylock: str) -> str:

@@ -29,7 +29,7 @@ def refuse(problem: str, fix: str) -> PydanticCustomError:
 
 
 @dataclass(frozen=True)
-class _Text:
+class Text:
     """A text held to a pattern, said in words to people and as a pattern to the JSON schema.
 
     pattern: of the whole text, in the syntax that Python and ECMAScript share. what: the noun for "is not …".
@@ -144,10 +144,10 @@ def _https(value: str) -> str:
 _PATH = "A-Za-z0-9._/+@-"
 _LONGEST_URL = 1900  # with a commit it is an origin, which has at most 2048
 
-Name = Annotated[str, _Text(NAME_PATTERN, "a name (a-z, 0-9, '.' and '-'; at most 64 characters)", "onnx-cpu")]
+Name = Annotated[str, Text(NAME_PATTERN, "a name (a-z, 0-9, '.' and '-'; at most 64 characters)", "onnx-cpu")]
 PlainText = Annotated[
     str,
-    _Text(
+    Text(
         r"^(?![\s\S]*(\{\{|\{%|\{#|\}\}|%\}|#\}))[^\x00-\x1f\x7f$`\"\\]*$",
         'one line of text without $ ` " \\ and without the brackets of Jinja',
         "onnxruntime on the CPU",
@@ -156,7 +156,7 @@ PlainText = Annotated[
 ]
 AbsolutePath = Annotated[
     str,
-    _Text(
+    Text(
         rf"^(?!([\s\S]*/)?\.\.(/|$))/[{_PATH}]*$",
         "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..')",
         "/workspace",
@@ -165,7 +165,7 @@ AbsolutePath = Annotated[
 ]
 TargetPath = Annotated[
     str,
-    _Text(
+    Text(
         rf"^(?!([\s\S]*/)?\.\.(/|$))(?!/*({_TAKEN})(/|$))/[{_PATH}]*$",
         "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..'), not in a folder that no layer may replace",
         "/workspace",
@@ -174,7 +174,7 @@ TargetPath = Annotated[
 ]
 FileName = Annotated[
     str,
-    _Text(
+    Text(
         r"^[A-Za-z0-9][A-Za-z0-9._+!%~=@-]{0,149}$",
         "a file name (A-Z a-z 0-9 . _ + ! % ~ = @ -, at most 150 characters)",
         "model.pth",
@@ -183,7 +183,7 @@ FileName = Annotated[
 ]
 FilePath = Annotated[
     str,
-    _Text(
+    Text(
         r"^(?!([\s\S]*/)?\.\.(/|$))[A-Za-z0-9._][A-Za-z0-9._/+@=-]*$",
         "the path of a file (A-Z a-z 0-9 . _ / + @ = -, no '..')",
         "models/net.pth",
@@ -192,7 +192,7 @@ FilePath = Annotated[
 ]
 Repository = Annotated[
     str,
-    _Text(
+    Text(
         r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
         "a repository of models (OWNER/NAME)",
         "KlingTeam/LivePortrait",
@@ -200,7 +200,7 @@ Repository = Annotated[
 ]
 InsidePath = Annotated[
     str,
-    _Text(
+    Text(
         rf"^(?!/|([\s\S]*/)?\.\.(/|$))[{_PATH}]+$",
         "a path below a folder (A-Z a-z 0-9 . _ / + @ -, no '..')",
         "nvidia/cudnn/lib",
@@ -209,7 +209,7 @@ InsidePath = Annotated[
 ]
 CudaHome = Annotated[
     str,
-    _Text(
+    Text(
         rf"^(?!([\s\S]*/)?\.\.(/|$))[{_PATH}]+$",
         "the folder of a CUDA toolkit: below site-packages, or absolute (A-Z a-z 0-9 . _ / + @ -, no '..')",
         "nvidia/cu13",
@@ -217,14 +217,14 @@ CudaHome = Annotated[
 ]
 Module = Annotated[
     str,
-    _Text(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$", "the name of a Python module", "simple_knn._C"),
+    Text(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$", "the name of a Python module", "simple_knn._C"),
 ]
 Flag = Annotated[
-    str, _Text(r"^[A-Za-z0-9._/+=,:-]+$", "a compiler's flag (A-Z a-z 0-9 . _ / + = , : -)", "--expt-relaxed-constexpr")
+    str, Text(r"^[A-Za-z0-9._/+=,:-]+$", "a compiler's flag (A-Z a-z 0-9 . _ / + = , : -)", "--expt-relaxed-constexpr")
 ]
 EditText = Annotated[
     str,
-    _Text(
+    Text(
         r"^[^\x00]{1,65536}$",
         "a text of at most 65536 characters without NUL",
         "-std=c++17",
@@ -233,12 +233,12 @@ EditText = Annotated[
 ]
 PackageRequirement = Annotated[
     str,
-    _Text(r"^[A-Za-z0-9][^@\x00-\x1f]*$", "a requirement (PEP 508) without an address", "numpy==1.26.4", _requirement),
+    Text(r"^[A-Za-z0-9][^@\x00-\x1f]*$", "a requirement (PEP 508) without an address", "numpy==1.26.4", _requirement),
 ]
-Commit = Annotated[str, _Text(r"^[0-9a-f]{40}$", "a full git commit (40 hex digits)", "0" * 40, _commit)]
+Commit = Annotated[str, Text(r"^[0-9a-f]{40}$", "a full git commit (40 hex digits)", "0" * 40, _commit)]
 HttpsUrl = Annotated[
     str,
-    _Text(
+    Text(
         f"^{URL_PATTERN}$",
         "a plain https:// address (no user, no fragment)",
         "https://example.org/simple",
@@ -247,7 +247,7 @@ HttpsUrl = Annotated[
 ]
 Sha256 = Annotated[
     str,
-    _Text(
+    Text(
         r"^[0-9a-f]{64}$",
         "a sha256 (64 hex digits, lower case)",
         "0" * 64,
@@ -255,29 +255,29 @@ Sha256 = Annotated[
     ),
 ]
 SystemPackage = Annotated[
-    str, _Text(r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+]$", "the name of a system package (a-z 0-9 + . -)", "libsndfile1")
+    str, Text(r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+]$", "the name of a system package (a-z 0-9 + . -)", "libsndfile1")
 ]
-PythonVersion = Annotated[str, _Text(r"^3\.[0-9]{1,2}$", "a Python version of two parts", "3.11")]
-CudaVersion = Annotated[str, _Text(r"^[0-9]{1,2}\.[0-9]$", "a CUDA version of two parts", "12.9")]
-GlibcVersion = Annotated[str, _Text(r"^2\.[0-9]{1,2}$", "a glibc version of two parts", "2.36")]
-EnvName = Annotated[str, _Text(ENV_PATTERN, "the name of an environment variable", "TORCH_HOME")]
+PythonVersion = Annotated[str, Text(r"^3\.[0-9]{1,2}$", "a Python version of two parts", "3.11")]
+CudaVersion = Annotated[str, Text(r"^[0-9]{1,2}\.[0-9]$", "a CUDA version of two parts", "12.9")]
+GlibcVersion = Annotated[str, Text(r"^2\.[0-9]{1,2}$", "a glibc version of two parts", "2.36")]
+EnvName = Annotated[str, Text(ENV_PATTERN, "the name of an environment variable", "TORCH_HOME")]
 PackageName = Annotated[
     str,
-    _Text(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a Python package (without a version)", "numpy"),
+    Text(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "the name of a Python package (without a version)", "numpy"),
 ]
-CheckName = Annotated[str, _Text(r"^[a-z0-9_]+$", "the name of a smoke test (a-z, 0-9 and _)", "onnxruntime_cpu")]
+CheckName = Annotated[str, Text(r"^[a-z0-9_]+$", "the name of a smoke test (a-z, 0-9 and _)", "onnxruntime_cpu")]
 FindingName = Annotated[
     str,
-    _Text(FINDING_PATTERN, "the name of a finding (RULE, or RULE/WHAT-IT-IS-ABOUT)", "torch_gpus/12.0"),
+    Text(FINDING_PATTERN, "the name of a finding (RULE, or RULE/WHAT-IT-IS-ABOUT)", "torch_gpus/12.0"),
 ]
 Reason = Annotated[
     str,
-    _Text(r"^\S[^\x00-\x1f\x7f]{8,}\S$", "a reason (one line of at least 10 characters)", "it only runs on our A100"),
+    Text(r"^\S[^\x00-\x1f\x7f]{8,}\S$", "a reason (one line of at least 10 characters)", "it only runs on our A100"),
 ]
-Capability = Annotated[str, _Text(r"^[0-9]{1,2}\.[0-9](\+PTX)?$", "a compute capability", "8.6+PTX")]
+Capability = Annotated[str, Text(r"^[0-9]{1,2}\.[0-9](\+PTX)?$", "a compute capability", "8.6+PTX")]
 ImageReference = Annotated[
     str,
-    _Text(
+    Text(
         r"^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
         "an image reference (REGISTRY/NAME:TAG, or with @sha256:…)",
         "nvidia/cuda:12.9.1-base-ubuntu24.04",

@@ -5,12 +5,14 @@ Hostile input is expected: no anchors, aliases, merge keys, tags or second docum
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from builder.errors import InputError
+from builder.files import read_bounded
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
@@ -79,14 +81,14 @@ def _document(loader: yaml.SafeLoader, name: str, data: bytes) -> Document:
 
 def _bytes(path: Path, name: str) -> bytes:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_bounded(path, MAX_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            fix = "a stack file is a page of text; cut it"
+            raise InputError("the file is larger than 1 MiB", where=name, fix=fix) from None
         raise InputError(
             "the file cannot be read", where=name, why=error.strerror or "", fix="check its path and rights"
         ) from None
-    if len(data) > MAX_BYTES:
-        raise InputError("the file is larger than 1 MiB", where=name, fix="a stack file is a page of text; cut it")
     return data
 
 
