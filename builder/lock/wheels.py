@@ -175,10 +175,10 @@ def _compile(
         _write_pins(home / "requirements.txt", preferred)
         _write_pins(home / "constraints.txt", pins)
         command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
-        command += ["--no-config", "--python-version", stack.python, "--python-platform", stack.platform]
+        command += ["--no-config", f"--python-version={stack.python}", f"--python-platform={stack.platform}"]
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in (*stack.from_source, *sorted(routes.compiled)):
-            command += ["--no-binary", name]
+            command.append(f"--no-binary={name}")
         if (stack.from_source or routes.compiled) and stack.toolchain:
             # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
             (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))

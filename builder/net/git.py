@@ -8,13 +8,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from builder.errors import JobError, ModelstacksError, SurroundingsError, Unreachable
+from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError, Unreachable
 from builder.files import sync_folder
 from builder.net.client import authorization
 from builder.net.submodules import LIMIT, Submodule, join, submodules
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
 from builder.net.urls import clean_url
+from builder.origin import Origin
 from builder.settings import Settings
 
 _UNREACHABLE = re.compile(
@@ -29,7 +30,7 @@ def archive_commit(url: str, commit: str, target: Path, settings: Settings) -> N
     """Write the tree of a commit to target as a tar without prefix; every time is the commit's.
 
     url: https address of the repository, taken from the first of its mirrors that has the commit.
-    commit: 40 hex digits. What .gitattributes says of archives is not obeyed, so the tar holds all
+    commit: 40 or 64 hex digits. What .gitattributes says of archives is not obeyed, so the tar holds all
     tracked files unchanged. Nothing of the user's git configuration or hooks is used. The server is
     verified under TLS=hash-locked too. Raises SurroundingsError without git or where the server cannot be reached or
     trusted, JobError where it has no such commit.
@@ -60,14 +61,24 @@ def _archived(source: Submodule, folder: Path, settings: Settings, left: list[in
         where = f"{clean_url(source.url)}@{source.commit}"
         raise JobError(f"the source has more than {LIMIT} submodules", where=where, fix="name another commit")
     left[0] -= 1
+    _require_plain(source)
     git = _Git(source.url, folder, settings)
-    git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".")
+    git.run(
+        "init",
+        "--quiet",
+        "--bare",
+        "--template=",
+        f"--object-format={'sha1' if len(source.commit) == 40 else 'sha256'}",
+        ".",
+    )
     Path(folder, "info").mkdir(exist_ok=True)
     Path(folder, "info", "attributes").write_text("* -export-ignore -export-subst\n")
     git.fetch(source.commit)
     tar = folder / "archive.tar"
     prefix = [f"--prefix={source.path}/"] if source.path else []
-    git.run("-c", "tar.umask=0022", "archive", "--format=tar", *prefix, f"--output={tar}", source.commit)
+    git.run(
+        "-c", "tar.umask=0022", "archive", "--format=tar", *prefix, f"--output={tar}", "--end-of-options", source.commit
+    )
     parts = [tar]
     for number, one in enumerate(submodules(git.run, source.url, source.commit)):
         inner = folder / f"submodule-{number}"
@@ -75,6 +86,15 @@ def _archived(source: Submodule, folder: Path, settings: Settings, left: list[in
         path = f"{source.path}/{one.path}" if source.path else one.path
         parts += _archived(Submodule(path=path, url=one.url, commit=one.commit), inner, settings, left)
     return parts
+
+
+def _require_plain(source: Submodule) -> None:
+    """Raise InputError for what git could take for an option: both become words of its command line."""
+    try:
+        Origin("git", source.url, source.commit)
+    except ValueError as error:
+        fix = "correct the address and the commit; run `make lock` where a lock says so"
+        raise InputError("a git source is not an address and a full commit", why=str(error), fix=fix) from None
 
 
 class _Git:

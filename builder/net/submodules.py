@@ -34,12 +34,12 @@ def submodules(run: Callable[..., str], url: str, commit: str) -> list[Submodule
     .gitmodules that is no plain file, and for a submodule that it does not list.
     """
     where = f"{clean_url(url)}@{commit}"
-    links, files = _tree(run("ls-tree", "-r", "-z", "--full-tree", commit))
+    links, files = _tree(run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit))
     if not links:
         return []
     if files.get(".gitmodules") not in ("100644", "100755"):
         raise _refused(where, "the commit has submodules, but no plain file .gitmodules that lists them", sorted(links))
-    listed = _listed(run("config", "--blob", f"{commit}:.gitmodules", "-z", "--get-regexp", r"^submodule\."))
+    listed = _listed(run("config", f"--blob={commit}:.gitmodules", "-z", "--get-regexp", r"^submodule\."))
     found = []
     for path, at in sorted(links.items()):
         _check_path(path, files, where)

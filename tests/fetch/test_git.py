@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from builder.errors import JobError, SurroundingsError
+from builder.errors import InputError, JobError, SurroundingsError
 from builder.fetch import fetch
 from builder.files import sha256_of
 from builder.lock.model import Artifact
@@ -192,3 +192,16 @@ def test_a_tree_that_git_itself_would_not_write_is_refused(listing, said):
 
     with pytest.raises(JobError, match=said):
         submodules(run, "https://example.org/a", "2" * 40)
+
+
+@pytest.mark.parametrize("commit", ["--output={file}", "-o{file}", "main", "HEAD", "a" * 41, "A" * 40, ""])
+def test_a_commit_that_git_could_take_for_an_option_never_reaches_it(commit, tmp_path, settings):
+    """`git archive --output=FILE` would empty FILE, whatever of the user's it is."""
+    kept = tmp_path / "kept"
+    kept.write_text("precious")
+    with pytest.raises(InputError, match="not an address and a full commit"):
+        archive_commit("https://localhost:1/code", commit.format(file=kept), tmp_path / "out.tar", settings)
+    with pytest.raises(InputError, match="not an address and a full commit"):
+        archive_commit(f"--upload-pack=touch {kept}", "a" * 40, tmp_path / "out.tar", settings)
+    assert kept.read_text() == "precious"
+    assert not (tmp_path / "out.tar").exists()

@@ -17,7 +17,8 @@ from builder.files import read_bounded, sha256_text
 from builder.lock import LockedIndex, StackLock, read, require_fresh, store
 from builder.lock.service import read_any
 from builder.origin import Origin
-from builder.spec import load_stack
+from builder.spec.load import load
+from builder.spec.model import Stack
 from tests.lock.test_store import everything
 
 SHA = "0" * 64
@@ -263,7 +264,8 @@ def test_a_hostile_lock_of_a_service_is_refused(folder: Path, before: str, after
 def shipped(name: str) -> tuple[StackLock, Callable[[StackLock], None]]:
     """A shipped lock, and what holds one to the shipped stack."""
     settings = site.load(environ={})
-    stack, folder = load_stack(name, settings), settings.home / "stacks" / name
+    stack, folder = load(name, settings), settings.home / "stacks" / name
+    assert isinstance(stack, Stack)
     return read(folder), lambda lock: require_fresh(stack, lock, folder)
 
 
@@ -285,7 +287,8 @@ def test_a_lock_is_held_to_what_its_stack_asks_for() -> None:
 
 def test_a_weight_or_a_source_from_elsewhere_is_not_the_stacks() -> None:
     lock, hold = shipped("talkinggaussian-modern")
-    stack, blank = load_stack("talkinggaussian-modern", site.load(environ={})), everything().weights[0]
+    stack, blank = load("talkinggaussian-modern", site.load(environ={})), everything().weights[0]
+    assert isinstance(stack, Stack)
     sources = tuple(replace(blank, origin=Origin("git", one.git, one.commit)) for one in stack.sources)
     git = [one for one in stack.extensions if one.git]
     own = tuple(replace(blank, origin=Origin("git", str(one.git), str(one.commit))) for one in git)
