@@ -161,13 +161,13 @@ def test_a_stack_renders_as_its_golden_files(name: str, tmp_path: Path) -> None:
 def test_a_compiled_wheel_that_a_build_records_changes_no_golden_file(tmp_path: Path) -> None:
     """Else whoever builds gsplat has a failing test."""
     folder = stack_folder("gsplat", SETTINGS)
-    before = own(folder, tmp_path / "before")
+    before = own(folder, tmp_path / "before" / "gsplat")
     wheel = pretend("built", "{0}-{1}-cp311-cp311-linux_x86_64.whl", "gsplat")
     recorded = store.write(
         tmp_path / "gsplat", replace(before, built=(replace(wheel, origin=Origin.parse(f"built:{'0' * 64}")),))
     )
     assert recorded.digest != before.digest
-    assert own(tmp_path / "gsplat", tmp_path / "after") == before
+    assert own(tmp_path / "gsplat", tmp_path / "after" / "gsplat") == before
 
 
 @pytest.mark.parametrize("key", ["packages", "system", "gpus", "extensions", "sources", "weights", "env", "paths"])
