@@ -367,18 +367,18 @@ def test_the_two_kinds_are_told_apart(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "problem"),
     [
-        ('kind = "service"', 'kind = "stack"'),
-        ("version = 1", "version = 2"),
-        ("@sha256:", "@sha256:0"),
-        ('reference = "nvcr.io', 'reference = "nvcr.io\\nservices: {}\\n#'),
-        ('name = "manifest"', 'name = "layer"'),
-        ("blobs = [", "blobs = [1,"),
+        ('kind = "service"', 'kind = "stack"', "kind: 'stack' is not known; it has to be 'service'"),
+        ("version = 1", "version = 2", "it is a lock of version 2, this program reads 1"),
+        ("@sha256:", "@sha256:0", "reference: 'nvcr.io/nim/nvidia/audio2face-3d@sha256:0"),
+        ('reference = "nvcr.io', 'reference = "nvcr.io\\nservices: {}\\n#', r"reference: 'nvcr.io\nservices: {}\n#"),
+        ('name = "manifest"', 'name = "layer"', "an image has one manifest, one config and layers, in that order"),
+        ("blobs = [", "blobs = [1,", "blobs[0]: it is the number 1 where a table belongs"),
     ],
 )
 def test_a_damaged_or_hostile_lock_is_refused(
-    old: str, new: str, up: Served, settings: Settings, service: Service
+    old: str, new: str, problem: str, up: Served, settings: Settings, service: Service
 ) -> None:
     lock_verb.lock(service, settings, Ui())
     path = settings.stacks[0] / NAME / "stack.lock"
@@ -387,6 +387,7 @@ def test_a_damaged_or_hostile_lock_is_refused(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError) as caught:
         read(path.parent)
-    assert (caught.value.problem, caught.value.fix) == ("it is damaged", f"run `make lock STACK={NAME}`")
+    assert caught.value.problem.startswith(problem)
+    assert caught.value.fix == f"run `make lock STACK={NAME}`"
     with pytest.raises(InputError):
         render(service, locked(service), settings)
