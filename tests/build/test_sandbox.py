@@ -21,6 +21,7 @@ from builder.fetch import fetch
 from builder.files import sha256_of
 from builder.lock import read
 from builder.lock.model import Artifact
+from builder.origin import Origin
 from builder.ui import Ui
 from tests.conftest import REPO
 
@@ -231,5 +232,5 @@ def _package(folder: Path, place: Path, script: str) -> Artifact:
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, path], check=True, capture_output=True)
     return Artifact(
         kind="deb", filename=path.name, size=path.stat().st_size, sha256=sha256_of(path),
-        origin=f"archive:debian/{path.name}", project="harmless", version="1.0",
+        origin=Origin.parse(f"archive:debian/{path.name}"), project="harmless", version="1.0",
     )  # fmt: skip

@@ -94,14 +94,17 @@ def add_stack(made: Site, name: str, wheels: dict[str, bytes]) -> None:
     """A stack of these wheels, locked and fetched, and one .deb that all stacks share."""
     write_stack(made.stacks, name, packages=[f"{project}==1" for project in wheels])
     deb = put(made, "deb", "base_1%3a2_amd64.deb", b"deb" * 500, "base")
+    stack = load_stack(name, made.settings)
+    boot = stack.base.bootstrap
+    assert boot is not None
     lock = StackLock(
         stack=name,
-        inputs=inputs_digest(load_stack(name, made.settings)),
+        inputs=inputs_digest(stack),
         epoch=1,
         python="3.11",
         platform="x86_64-manylinux_2_36",
         indexes={},
-        base=LockedBase(kind="bootstrap", distribution="debian", include=("base",), epoch=1, debs=(deb,)),
+        base=LockedBase(kind="bootstrap", distribution="debian", include=boot.packages, epoch=1, debs=(deb,)),
         wheels=tuple(
             put(made, "wheel", f"{project}-1-py3-none-any.whl", data, project) for project, data in wheels.items()
         ),
