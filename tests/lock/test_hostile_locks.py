@@ -286,8 +286,8 @@ def test_a_lock_is_held_to_what_its_stack_asks_for() -> None:
 
 
 def test_a_weight_or_a_source_from_elsewhere_is_not_the_stacks() -> None:
-    lock, hold = shipped("talkinggaussian-modern")
-    stack, blank = load("talkinggaussian-modern", site.load(environ={})), everything().weights[0]
+    lock, hold = shipped("liveportrait")
+    stack, blank = load("liveportrait", site.load(environ={})), everything().weights[0]
     assert isinstance(stack, Stack)
     sources = tuple(replace(blank, origin=Origin("git", one.git, one.commit)) for one in stack.sources)
     git = [one for one in stack.extensions if one.git]
@@ -302,7 +302,7 @@ def test_a_weight_or_a_source_from_elsewhere_is_not_the_stacks() -> None:
         replace(lock, weights=(evil, *weights[1:])),
         replace(lock, weights=(rotten, *weights[1:])),
         replace(lock, sources=(other, *sources[1:])),
-        replace(lock, extension_sources=own[1:]),
+        replace(lock, extension_sources=(*own, other)),
         replace(lock, extension_sources=(other, *own[1:])),
     ):
         with pytest.raises(InputError, match="is not of this stack"):
