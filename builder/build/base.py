@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from datetime import datetime, timezone
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from builder.build import sandbox
 from builder.build.archive import image_blobs, to_json, write_archive
-from builder.engine.client import Engine
-from builder.errors import JobError, SurroundingsError
+from builder.engine.client import Engine, ImageFacts
+from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, same_file, sha256_of, sync_folder
 from builder.lock.model import LockedBase
 from builder.render.base import base_key, base_tag
@@ -26,6 +27,7 @@ _CLEAN = (
     " $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/cache/ldconfig/aux-cache $1/var/cache/debconf/*-old"
     " $1/var/lib/dpkg/*-old $1/var/log/apt $1/var/log/*.log $1/var/lib/dbus/machine-id"
 )
+_BY_DIGEST = r"[a-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -36,12 +38,20 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
     cannot be reached, JobError where a locked file is not fetched.
     """
     tag = base_tag(base)
-    if engine.image(tag) is not None:
+    there = engine.image(tag)
+    if there is not None and is_locked(there, base):
         return tag
     if base.blobs:
         _load_blobs(base, settings, engine, ui)
+        there = engine.image(tag)
+        if there is None or not is_locked(there, base):
+            problem = f"the engine does not have {base.reference} as it was loaded"
+            raise JobError(problem, where=tag, why=f"it has {there.id if there else 'nothing'}", fix="build again")
         return tag
     if base.kind == "image":  # of a lock that has no blobs
+        if not re.fullmatch(_BY_DIGEST, base.reference):
+            fix = "run `make lock`, and find out who changed the lock"
+            raise InputError("the lock names a base image without its digest", why=repr(base.reference[:200]), fix=fix)
         ui.step(f"pulling {base.reference}")
         engine.pull(base.reference)
         engine.tag(base.reference, tag)
@@ -51,6 +61,14 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
         ui.step(f"loading {tag} into the engine")
         engine.load(archive)
     return tag
+
+
+def is_locked(image: ImageFacts, base: LockedBase) -> bool:
+    """Whether an image of the engine is the locked one: stores name it by its configuration, or by its manifest.
+
+    Of a base without blobs no more is known than its tag, which the digest or everything it is made of is part of.
+    """
+    return not base.blobs or image.id.removeprefix("sha256:") in {blob.sha256 for blob in base.blobs[:2]}
 
 
 def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> None:

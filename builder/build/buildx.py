@@ -13,6 +13,7 @@ from builder.engine.client import Engine
 from builder.errors import JobError, ModelstacksError, SurroundingsError
 from builder.failures import recognise_file
 from builder.render import Rendered
+from builder.render.guard import require_ours
 from builder.ui import Ui
 
 _LINE = re.compile(r"^#(?P<number>\d+) (?P<text>.+)$")
@@ -58,6 +59,8 @@ def extract(rendered: Rendered, engine: Engine, ui: Ui, out: Path, *, epoch: int
 
 
 def _command(rendered: Rendered, engine: Engine, epoch: int) -> list[str]:
+    # It lies in a folder that anybody may write to, and is held to what we make where it is used.
+    require_ours(rendered.dockerfile.read_text(), rendered.contexts, str(rendered.dockerfile))
     command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
     command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64"]
     command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]

@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from builder.build import base
 from builder.build.archive import image_blobs, write_archive
 from builder.build.build import Built
 from builder.engine.client import Engine, ImageFacts
@@ -38,8 +39,8 @@ def build(service: Service, lock: ServiceLock, settings: Settings, engine: Engin
 
 
 def is_locked(image: ImageFacts, lock: ServiceLock) -> bool:
-    """Whether an image of the engine is the locked one: stores name it by its configuration, or by its manifest."""
-    return image.id.removeprefix("sha256:") in {blob.sha256 for blob in lock.blobs[:2]}
+    """Whether an image of the engine is the locked one."""
+    return base.is_locked(image, lock.base)
 
 
 def _load(service: Service, lock: ServiceLock, settings: Settings, engine: Engine, ui: Ui) -> None:

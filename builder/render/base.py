@@ -17,8 +17,17 @@ _BASE_RECIPE = 1
 @cache
 def base_key(base: LockedBase) -> str:
     """64 hex digits that name a base by everything it is made of."""
-    values = [_BASE_RECIPE, _ingredients(base)] if base.kind == "bootstrap" else [base.digest]
+    values = [_BASE_RECIPE, _ingredients(base)] if base.kind == "bootstrap" else _identity(base)
     return sha256_text(json.dumps(values, sort_keys=True))
+
+
+def _identity(base: LockedBase) -> list[str]:
+    """What an image is known by: its digest and, where that is of a list by platform, that of its own manifest.
+
+    The manifest names the configuration and every layer by digest; `build` holds the fetched blobs to it.
+    """
+    manifest = [f"sha256:{blob.sha256}" for blob in base.blobs[:1]]
+    return [base.digest, *(one for one in manifest if one != base.digest)]
 
 
 def _ingredients(base: LockedBase) -> dict[str, Any]:

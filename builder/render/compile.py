@@ -6,13 +6,12 @@ import json
 import posixpath
 from pathlib import Path
 
-from builder.errors import InputError
-from builder.files import held, sha256_of, sha256_text, write_atomic
+from builder.files import held, sha256_text
 from builder.lock.model import StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.contexts import require_fetched
 from builder.render.dockerfile import CLAMP, environment
-from builder.render.folders import Rendered, deb_context, keep_only, uv_program, wheel_context
+from builder.render.folders import Rendered, deb_context, keep_only, uv_program, verified, wheel_context, written
 from builder.render.groups import Group, grouped
 from builder.render.recipe import Recipe
 from builder.render.trees import write_tree
@@ -33,7 +32,6 @@ def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Setti
     require_fetched(lock, settings)
     groups = _groups(lock)
     with held(folder / ".rendering"):
-        write_atomic(folder / "Dockerfile", recipe_dockerfile(stack, lock, recipe, settings.templates))
         contexts = {"uv": uv_program(lock, settings), "source": folder / "contexts" / "source"}
         for group in groups:
             contexts[group.name] = wheel_context(folder, group, settings)
@@ -41,24 +39,19 @@ def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Setti
             contexts["toolchain-debs"] = deb_context(folder, "toolchain-debs", lock.toolchain_debs, settings)
         if lock.debs and not base_has_python(lock):
             contexts["debs"] = deb_context(folder, "debs", lock.debs, settings)
-        archive = settings.home / recipe.source.folder / recipe.source.filename
+        archive = verified(recipe.source, settings)
         tree = contexts["source"] / "source.tar"
         beside = _beside(stack, recipe, settings)
         write_tree(archive, tree, recipe.edits, sdist=recipe.source.kind == "sdist", beside=beside)
         keep_only(folder, contexts)
-    return Rendered(folder, folder / "Dockerfile", contexts)
+        return written(folder, recipe_dockerfile(stack, lock, recipe, settings.templates), contexts)
 
 
 def _beside(stack: Stack, recipe: Recipe, settings: Settings) -> dict[str, Path]:
     """What goes over the source, by its path there: the extension's downloads, each hashed again, and own files."""
     found = {}
     for place, item in recipe.downloads.items():
-        path = settings.home / item.folder / item.filename
-        if not path.is_file() or sha256_of(path) != item.sha256:
-            there = "has other bytes than the lock says" if path.is_file() else "is in the lock but not fetched"
-            fix = f"run `make fetch STACK={stack.name} VERIFY=1`"
-            raise InputError(f"{item.filename} {there}", where=str(path), fix=fix)
-        found[place] = path
+        found[place] = verified(item, settings)
     name = recipe.extension.files if recipe.extension else None
     if name:
         for inside, path in own_files(stack.folder, [name]):

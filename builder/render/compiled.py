@@ -16,7 +16,7 @@ from builder.errors import InputError, JobError
 from builder.files import write_atomic
 from builder.lock.model import Artifact, StackLock
 from builder.origin import Origin
-from builder.render.folders import linked, write
+from builder.render.folders import linked, verified, write
 from builder.render.groups import Group
 from builder.render.recipe import Recipe, recipes
 from builder.settings import Settings
@@ -38,7 +38,7 @@ def wheels_to_install(stack: Stack, lock: StackLock, folder: Path, settings: Set
     inplace = io.BytesIO()
     with tarfile.open(fileobj=inplace, mode="w") as out:
         for name, (recipe, item) in sorted(names.items()):
-            wheel = settings.home / item.folder / item.filename
+            wheel = verified(item, settings)
             data = _editable_wheel(wheel, item, recipe)
             write_atomic(context / name, data)
             sha256 = hashlib.sha256(data).hexdigest()

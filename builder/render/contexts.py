@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.files import held, write_atomic
+from builder.files import held, sha256_of, write_atomic
 from builder.lock.model import StackLock
 from builder.render.compiled import wheels_to_install
 from builder.render.dockerfile import dockerfile, source_file
-from builder.render.folders import Rendered, deb_context, keep_only, linked, uv_program, wheel_context
+from builder.render.folders import (
+    Rendered,
+    deb_context,
+    keep_only,
+    linked,
+    uv_program,
+    verified,
+    wheel_context,
+    written,
+)
 from builder.render.groups import grouped
 from builder.render.recipe import recipes
 from builder.render.trees import write_tree
@@ -29,7 +39,6 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
     folder = settings.build / stack.name
     require_fetched(lock, settings)
     with held(folder / ".rendering"):
-        write_atomic(folder / "Dockerfile", dockerfile(stack, lock, settings.templates))
         contexts = {"uv": uv_program(lock, settings)}
         for group in grouped(lock.wheels):
             contexts[group.name] = wheel_context(folder, group, settings)
@@ -44,7 +53,7 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
         if lock.weights:
             contexts["weights"] = linked(folder, "weights", lock.weights, settings)
         keep_only(folder, contexts)
-    return Rendered(folder, folder / "Dockerfile", contexts)
+        return written(folder, dockerfile(stack, lock, settings.templates), contexts)
 
 
 def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) -> Path:
@@ -54,8 +63,12 @@ def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) ->
     plain = [item for source, item in pairs if not source.edits]
     context = linked(folder, "sources", plain, settings, beside=edited)
     for name, (source, item) in edited.items():
-        if not (context / name).exists():
-            write_tree(settings.home / item.folder / item.filename, context / name, source.edits)
+        with tempfile.TemporaryDirectory(prefix=".edited-", dir=folder) as aside:
+            made, there = Path(aside) / name, context / name
+            write_tree(verified(item, settings), made, source.edits)
+            # The one of an earlier build stays only where it is still the same: nobody else knows its hash.
+            if not there.is_file() or sha256_of(there) != sha256_of(made):
+                made.replace(there)
     return context
 
 

@@ -12,6 +12,7 @@ from builder.files import sha256_text
 from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.groups import Group, grouped
+from builder.render.guard import one_line
 from builder.render.recipe import recipes
 from builder.spec.model import Stack
 from builder.spec.parts import Source
@@ -53,7 +54,8 @@ def environment(templates: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is a Dockerfile, its values are held to patterns by spec
+        autoescape=False,  # noqa: S701 - the output is a Dockerfile, its values are held to patterns by spec and lock
+        finalize=one_line,
     )
 
 
@@ -87,10 +89,12 @@ def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
             version=datetime.fromtimestamp(lock.epoch, timezone.utc).strftime("%Y.%m.%d"),
             library_folders=[f"{stack.site_packages}/{folder}" for folder in stack.libraries],
             sources=[
-                (source, source_file(source, item)) for source, item in zip(stack.sources, lock.sources, strict=True)
+                (source, source_file(source, item), "" if source.edits else item.sha256)
+                for source, item in zip(stack.sources, lock.sources, strict=True)
             ],
             weights=[
-                (weight, item.filename, weight.filename) for weight, item in zip(stack.baked, lock.weights, strict=True)
+                (weight, item.filename, weight.filename, item.sha256)
+                for weight, item in zip(stack.baked, lock.weights, strict=True)
             ],
             mounts=mounts(stack),
         )

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.errors import JobError
-from builder.files import held, same_file, write_atomic
+from builder.errors import InputError, JobError
+from builder.files import held, same_file, sha256_of, write_atomic
 from builder.lock.model import Artifact, StackLock
 from builder.render.debs import package_list
 from builder.render.groups import Group
+from builder.render.guard import require_ours
 from builder.settings import Settings
 
 _APT_CONF = """\
@@ -38,6 +39,26 @@ class Rendered:
     def document(self) -> dict[str, Any]:
         """For --json."""
         return {"dockerfile": str(self.dockerfile), "contexts": sorted(self.contexts)}
+
+
+def verified(item: Artifact, settings: Settings) -> Path:
+    """Where a fetched file is, hashed again: what is read here and not by an installer has nobody else to check it.
+
+    Raises InputError where it is not there or has other bytes than the lock says.
+    """
+    path = settings.home / item.folder / item.filename
+    if not path.is_file() or sha256_of(path) != item.sha256:
+        there = "has other bytes than the lock says" if path.is_file() else "is in the lock but not fetched"
+        fix = "run `make fetch VERIFY=1` with the STACK=NAME that is built"
+        raise InputError(f"{item.filename} {there}", where=str(path), fix=fix)
+    return path
+
+
+def written(folder: Path, text: str, contexts: Mapping[str, Path]) -> Rendered:
+    """Write the Dockerfile that goes with these contexts, last and only where it holds nothing but what is ours."""
+    require_ours(text, contexts, str(folder / "Dockerfile"))
+    write_atomic(folder / "Dockerfile", text)
+    return Rendered(folder, folder / "Dockerfile", contexts)
 
 
 def wheel_context(folder: Path, group: Group, settings: Settings) -> Path:
@@ -100,16 +121,22 @@ def write(path: Path, text: str) -> None:
 
 
 def uv_program(lock: StackLock, settings: Settings) -> Path:
-    """The folder with the uv program, unpacked once from its locked wheel; it never enters the image."""
+    """The folder with the uv program, unpacked from its locked wheel; it never enters the image.
+
+    One unpacked before is kept where it still has the bytes that were unpacked, by the note beside it.
+    """
     tool = next(item for item in lock.tools if item.project == "uv")
     folder = settings.assets / "tools" / f"uv-{tool.version}-{tool.sha256[:12]}"
-    wheel = settings.home / tool.folder / tool.filename
+    note = folder.with_name(f".{folder.name}.sha256")
     with held(folder.with_name(f".{folder.name}.lock")):
-        if not (folder / "uv").exists():
+        program = folder / "uv"
+        if not (program.is_file() and note.is_file() and note.read_text() == sha256_of(program)):
+            wheel = verified(tool, settings)
             with zipfile.ZipFile(wheel) as archive:
                 members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
                 if len(members) != 1:
                     fix = "run `make fetch VERIFY=1`"
                     raise JobError("the uv wheel holds no uv program", where=str(wheel), fix=fix)
-                write_atomic(folder / "uv", archive.read(members[0]), mode=0o755)
+                write_atomic(program, archive.read(members[0]), mode=0o755)
+            write_atomic(note, sha256_of(program))
     return folder

@@ -78,6 +78,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace/LivePortrait \
+ && echo 'bdc5d04ab16aa585f55dff3eaa017357c28a8b408c69ae10550bdaf97260c8e0  /mnt/sources/LivePortrait-1986663be3b6.tar' | sha256sum --check --quiet --strict \
  && tar --extract --no-same-owner --file /mnt/sources/LivePortrait-1986663be3b6.tar --directory /layer/workspace/LivePortrait \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
@@ -88,11 +89,17 @@ FROM base AS weights-layer
 RUN --mount=from=weights,target=/mnt/weights \
     mkdir /layer \
  && install -D --mode=0644 '/mnt/weights/1-appearance_feature_extractor.pth' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/appearance_feature_extractor.pth' \
+ && echo '42b4d454d975a4dabe689693a6ed26cf6b20f52b59595b1efe3cd2befbebfa44  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/appearance_feature_extractor.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-motion_extractor.pth' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/motion_extractor.pth' \
+ && echo '2cd02463135929c0aecf287777a2781025910d1ff7760bad31c9ba1166b9c1b1  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/motion_extractor.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-spade_generator.pth' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/spade_generator.pth' \
+ && echo '42d3d22abb363372e11e77ab9e6c12695d37363c28d736092770ff46971d4988  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/spade_generator.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-warping_module.pth' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/warping_module.pth' \
+ && echo '74827078d52e72607c295a35a92a2514f340762e5be01ff143b2f6a9cd57168a  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/base_models/warping_module.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-stitching_retargeting_module.pth' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/retargeting_models/stitching_retargeting_module.pth' \
+ && echo '9d926734ca5aee33a02570bb84c81ae61509bda1045034733d37ee81d9e29514  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/retargeting_models/stitching_retargeting_module.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-landmark.onnx' '/layer/workspace/LivePortrait/pretrained_weights/liveportrait/landmark.onnx' \
+ && echo 'c1519a52e24234ed0e886e8a67386d05bcacab7eed7061a93dd48ce84d891b66  /layer/workspace/LivePortrait/pretrained_weights/liveportrait/landmark.onnx' | sha256sum --check --quiet --strict \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \

@@ -116,12 +116,19 @@ FROM base AS weights-layer
 RUN --mount=from=weights,target=/mnt/weights \
     mkdir /layer \
  && install -D --mode=0644 '/mnt/weights/1-alexnet-owt-7be5be79.pth' '/layer/workspace/.cache/torch/hub/checkpoints/alexnet-owt-7be5be79.pth' \
+ && echo '5c6cf3f2683da3ecbeb3050ccf9684af33bafe186ed10123b881db7f109706e8  /layer/workspace/.cache/torch/hub/checkpoints/alexnet-owt-7be5be79.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-resnet18-5c106cde.pth' '/layer/workspace/.cache/torch/hub/checkpoints/resnet18-5c106cde.pth' \
+ && echo '21b53187922829504c35bb530364b06ce7c5a5b2f8897576dd0c2057c77323a1  /layer/workspace/.cache/torch/hub/checkpoints/resnet18-5c106cde.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-s3fd-619a316812.pth' '/layer/workspace/.cache/torch/hub/checkpoints/s3fd-619a316812.pth' \
+ && echo '7eacb5e4fd83a9d35ff1da3224d485a3dab2bfae66f0fa6592b90b43a626cc97  /layer/workspace/.cache/torch/hub/checkpoints/s3fd-619a316812.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-2DFAN4-cd938726ad.zip' '/layer/workspace/.cache/torch/hub/checkpoints/2DFAN4-cd938726ad.zip' \
+ && echo 'e8c2c36ccbf8120c803ba0402f7c43c99bb609850225712cfa9c52d80ed2e841  /layer/workspace/.cache/torch/hub/checkpoints/2DFAN4-cd938726ad.zip' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-79999_iter.pth' '/layer/workspace/data_utils/face_parsing/79999_iter.pth' \
+ && echo '4ce64913befe46841f431fe3071cf135ca3100da76e7112c65cc9c3df5e219f7  /layer/workspace/data_utils/face_parsing/79999_iter.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-fpn-fp-512.pth' '/layer/workspace/data_utils/easyportrait/fpn-fp-512.pth' \
+ && echo '794b2ea63c6237fa71b74e253a00c3250ef158bf20d0dcb72ff33f5fc8d94f44  /layer/workspace/data_utils/easyportrait/fpn-fp-512.pth' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-deepspeech-0_1_0-b90017e8.pb' '/layer/workspace/.tensorflow/models/deepspeech-0_1_0-b90017e8.pb' \
+ && echo 'ecb15f8048231608ba0dd0447fe02562ade3cbd1e7d13082e7246831edce1140  /layer/workspace/.tensorflow/models/deepspeech-0_1_0-b90017e8.pb' | sha256sum --check --quiet --strict \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \
