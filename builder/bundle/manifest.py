@@ -10,6 +10,8 @@ from typing import Any
 from builder.errors import InputError
 from builder.files import sha256_text
 from builder.spec.files import FILES
+from builder.spec.load import FAMILIES
+from builder.spec.text import NAME_PATTERN
 
 FORMAT = 1
 MANIFEST, SUMS = "bundle.json", "SHA256SUMS"
@@ -83,8 +85,11 @@ def parse(data: bytes, where: str) -> Manifest:
     if set(value) != _KEYS:
         raise _refused(f"{MANIFEST} has other keys than {', '.join(sorted(_KEYS))}", where)
     stacks, base = value["stacks"], value["base"]
-    if not isinstance(stacks, list) or not all(isinstance(name, str) and _PART.fullmatch(name) for name in stacks):
+    if not isinstance(stacks, list) or not all(isinstance(name, str) for name in stacks):
         raise _refused(f"{MANIFEST} names stacks that cannot be", where)
+    if bad := next((name for name in stacks if not re.fullmatch(NAME_PATTERN, name) or name == FAMILIES), None):
+        why = "a stack's name has a-z, 0-9, '.' and '-', and at most 64 characters"
+        raise _refused(f"the bundle names a stack {bad[:100]!r}", where, why)
     if not isinstance(base, str) or not re.fullmatch(r"|[0-9a-f]{64}", base):
         raise _refused(f"{MANIFEST} names an earlier bundle that cannot be", where)
     members, earlier = (_members(value[key], where) for key in ("members", "earlier"))

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
 from builder.spec.files import FILES, own_files
-from builder.spec.load import FAMILIES
+from builder.spec.load import FAMILIES, Stacks
 from builder.ui import Ui, human_bytes
 
 _STAGING = ".import"
@@ -97,6 +97,7 @@ class _Import:
         with self._staging() as folders:
             self._require_room(new, folders)
             self._verify(set(new), ui)
+            self._require_stacks()
             self._require_locked()
             self._place(new)
         for path in strangers:
@@ -195,6 +196,19 @@ class _Import:
                         transfer.advance(len(piece))
                     out.flush()
                     os.fsync(out.fileno())
+
+    def _require_stacks(self) -> None:
+        """The loader reads every stack of the bundle, or each `list` after the import would fail."""
+        files = [member for member in self.manifest.members if member.name.startswith("stacks/")]
+        folders = dict.fromkeys(self._root(member) / _STAGING for member in files)
+        staged = Stacks(replace(self._settings, stacks=tuple(folders)))
+        for name in self.manifest.stacks:
+            try:
+                staged.load(name)
+            except InputError as error:
+                why = f"{error.where.rpartition(f'{_STAGING}/')[2]}: {error.problem}".lstrip(": ")
+                fix = "have the bundle made again by `make export`, and look at who made it"
+                raise InputError(f"the bundle's stack {name} is none", where=self._where, why=why, fix=fix) from None
 
     def _require_locked(self) -> None:
         """The bundle's locks name every file to be placed, and the bundle or an earlier one has all they name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +13,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import JobError, Unreachable
+from builder.errors import InputError, JobError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, weights, wheels
 from builder.lock.existing import readable
@@ -19,6 +21,7 @@ from builder.lock.fits import misfit
 from builder.lock.inputs import digest, listed
 from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
+from builder.lock.schema import LAST_EPOCH
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.origin import DEFAULT_INDEX, Origin
@@ -111,7 +114,7 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *,
     return StackLock(
         stack=stack.name,
         inputs=digest(stack),
-        epoch=int(time.time()),
+        epoch=made_at(),
         python=stack.python,
         platform=stack.platform,
         indexes={
@@ -132,6 +135,20 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *,
         built=old.built if old else (),
         unresolved=tuple(left),
     )
+
+
+def made_at() -> int:
+    """When a lock is made: now, or SOURCE_DATE_EPOCH where that is set, so that two makers get the same bytes.
+
+    Raises InputError for one that is no number of seconds up to the year 9999.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return int(time.time())
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) > LAST_EPOCH:
+        fix = "export seconds since 1970, or unset it"
+        raise InputError(f"SOURCE_DATE_EPOCH={text[:40]!r} is no date", fix=fix)
+    return int(text)
 
 
 def _sources(

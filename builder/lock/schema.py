@@ -17,7 +17,7 @@ from builder.spec.parts import Frozen
 from builder.spec.text import HttpsUrl, Name, PythonVersion, Sha256, SystemPackage, Text, refuse
 
 WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
-_LAST_EPOCH = 253402300799  # the end of the year 9999, after which no date can be written
+LAST_EPOCH = 253402300799  # the end of the year 9999, after which no date can be written
 _LARGEST = 1 << 50  # bytes of a file
 
 
@@ -43,7 +43,7 @@ Wanted = Annotated[
     str, Text(r"^[A-Za-z0-9][A-Za-z0-9._+!%~=@:/-]{0,299}$", "the name of what is unresolved", "nvidia/cuda")
 ]
 Size = Annotated[int, Field(ge=0, le=_LARGEST)]
-Epoch = Annotated[int, Field(ge=0, le=_LAST_EPOCH)]
+Epoch = Annotated[int, Field(ge=0, le=LAST_EPOCH)]
 
 
 def _origin(value: object) -> Origin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,28 +20,32 @@ from builder.spec.model import Stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, remove_images
 
-NAME = "rotting"
-
 
 @pytest.fixture(scope="module")
-def made(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ground, Stack, StackLock]]:
-    """A stack with a weight, two sources (one edited) and a system package, all of it fetched and verified."""
-    with ground(tmp_path_factory.mktemp("rotten")) as here:
-        weight = here.site.files["net.bin"] = b"weight " * 1000
-        plain = here.repository("plain", {"plain.txt": "source " * 1000})
-        edited = here.repository("edited", {"edited.txt": "before " + "source " * 1000})
-        here.write(
-            NAME,
-            sources=[
-                {**plain, "into": "/opt/plain"},
-                {**edited, "into": "/opt/edited", "edits": [{"file": "edited.txt", "old": "before", "new": "after"}]},
-            ],
-            weights=[{"url": f"{here.site.url}/files/net.bin", "sha256": sha256(weight), "into": "/opt/weights"}],
-            system=["hostname"],
-        )
-        stack, lock = here.locked(NAME)
-        yield here, stack, lock
-    remove_images(engine, NAME)
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with ground(tmp_path_factory.mktemp("rotten")) as found:
+        yield found
+
+
+@pytest.fixture
+def made(here: Ground, request: pytest.FixtureRequest, engine: Engine) -> Iterator[tuple[Ground, Stack, StackLock]]:
+    """A stack with a weight and two sources (one edited), fetched and verified.
+
+    Each test has one of its own: what the engine has of an earlier context it does not take again.
+    """
+    salt = request.node.name
+    name = re.sub("[^a-z]+", "-", f"rotting-{salt[-20:]}".lower()).strip("-")
+    weight = here.site.files[f"{name}.bin"] = f"weight {salt}".encode() * 1000
+    plain = here.repository(f"{name}-plain", {"plain.txt": f"source {salt}" * 1000})
+    edited = here.repository(f"{name}-edited", {"edited.txt": f"before source {salt}" + "source " * 1000})
+    edits = [{"file": "edited.txt", "old": "before", "new": "after"}]
+    here.write(
+        name,
+        sources=[{**plain, "into": "/opt/plain"}, {**edited, "into": "/opt/edited", "edits": edits}],
+        weights=[{"url": f"{here.site.url}/files/{name}.bin", "sha256": sha256(weight), "into": "/opt", "name": "net"}],
+    )
+    yield (here, *here.locked(name))
+    remove_images(engine, name)
 
 
 def sha256(data: bytes) -> str:
@@ -72,7 +77,7 @@ def test_a_rotten_byte_is_refused_by_the_build(
     item = {"weight": lock.weights[0], "source": lock.sources[0], "edited": lock.sources[1]}[what]
     path = here.settings.home / item.folder / item.filename
     good = rotten(path, 2000)
-    image, log = f"modelstacks/{NAME}:{what}", here.settings.build / NAME / "build.log"
+    image, log = f"modelstacks/{stack.name}:{what}", here.settings.build / stack.name / "build.log"
     log.unlink(missing_ok=True)
     try:
         with pytest.raises(ModelstacksError) as caught:
@@ -123,6 +128,6 @@ def test_a_rotten_tool_is_unpacked_again(made: tuple[Ground, Stack, StackLock]) 
 def test_what_is_whole_is_built(made: tuple[Ground, Stack, StackLock], engine: Engine) -> None:
     here, stack, lock = made
     done = build(stack, lock, here.settings, engine, Ui())
-    show = "head -c 7 /opt/weights/net.bin /opt/plain/plain.txt /opt/edited/edited.txt"
+    show = "head -c 7 /opt/net /opt/plain/plain.txt /opt/edited/edited.txt"
     out = engine.run(["run", "--rm", "--network=none", "--entrypoint=/bin/sh", done.id, "-c", show]).stdout
     assert [line for line in out.splitlines() if not line.startswith("==>")] == ["weight ", "source ", "after s"]

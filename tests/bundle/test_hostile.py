@@ -76,6 +76,35 @@ def drop(bundle: Bundle, name: str) -> None:
     )
 
 
+def rename(name: str) -> Callable[[Bundle], None]:
+    """The stack of the bundle under another name, in all its files' names too."""
+
+    def change(bundle: Bundle) -> None:
+        members = []
+        for item, row in zip(bundle.manifest.members, bundle.rows, strict=True):
+            moved = item.name.replace("stacks/mini/", f"stacks/{name}/")
+            if moved.endswith("/stack.lock"):
+                row[1] = row[1].replace(b'stack = "mini"', f'stack = "{name}"'.encode())
+            made = text_item(moved, row[1]).member if moved != item.name else item
+            row[0] = header(moved, len(row[1]))
+            members.append(made)
+        bundle.manifest = replace(bundle.manifest, members=tuple(members), stacks=(name,))
+
+    return change
+
+
+def rewrite(name: str, data: bytes) -> Callable[[Bundle], None]:
+    """Another content of a file, which the manifest tells."""
+
+    def change(bundle: Bundle) -> None:
+        row = bundle.row(name)
+        row[:] = [header(name, len(data)), data]
+        made = tuple(text_item(name, data).member if one.name == name else one for one in bundle.manifest.members)
+        bundle.manifest = replace(bundle.manifest, members=made)
+
+    return change
+
+
 def flip(bundle: Bundle) -> None:
     row = bundle.row(ALPHA)
     row[1] = row[1][:100] + bytes([row[1][100] ^ 1]) + row[1][101:]
@@ -210,6 +239,25 @@ CASES: dict[str, tuple[Callable[[Bundle], object], str]] = {
     "an unknown format": (edited(lambda v: v.update(format=2)), "of format 2, this program reads 1"),
     "an unknown key": (edited(lambda v: v.update(run="evil")), "other keys"),
     "members that are no list": (edited(lambda v: v.update(members={"a": 1})), "no list of members"),
+    "a stack in capitals": (rename("UPPER"), "the bundle names a stack 'UPPER'"),
+    "a stack with a comma": (rename("a,b"), "the bundle names a stack 'a,b'"),
+    "a stack of 65 letters": (rename("a" * 65), f"the bundle names a stack '{'a' * 65}'"),
+    "a stack that begins with a dot": (rename(".a"), "the bundle names a stack '.a'"),
+    "a stack that begins with a hyphen": (rename("-a"), "the bundle names a stack '-a'"),
+    "a stack called families": (rename("families"), "the bundle names a stack 'families'"),
+    "a stack without stack.yaml": (lambda b: drop(b, "stacks/mini/stack.yaml"), "the bundle's stack mini is none"),
+    "a stack without its family": (lambda b: drop(b, "stacks/families/plain.yaml"), "the bundle's stack mini is none"),
+    "a stack.yaml that is not YAML": (rewrite("stacks/mini/stack.yaml", b"\t: ["), "the bundle's stack mini is none"),
+    "a stack.yaml of another kind": (rewrite("stacks/mini/stack.yaml", b"[1]"), "the bundle's stack mini is none"),
+    "an empty stack.yaml": (rewrite("stacks/mini/stack.yaml", b""), "mini/stack.yaml:1: the file is empty"),
+    "a stack.yaml with an unknown key": (
+        rewrite("stacks/mini/stack.yaml", b"summary: x\nfamily: plain\nrun: evil\n"), "there is no such key"
+    ),
+    "a family that cannot be": (rewrite("stacks/families/plain.yaml", b"evil: 1"), "the bundle's stack mini is none"),
+    "a lock of another stack": (
+        rewrite("stacks/mini/stack.lock", b"version = 1\nkind = 'service'\nstack = '/abs'\n"), "is not a name"
+    ),
+    "a lock that is not TOML": (rewrite("stacks/mini/stack.lock", b"= ["), "it is not TOML"),
     "a manifest that is not UTF-8": (text(b'{"format": "\xff"}'), "not the JSON it should be"),
     "a manifest that is not JSON": (text(b"evil"), "not the JSON it should be"),
     "a manifest with a key twice": (text(b'{"format": 1, "format": 2}'), "a key is there twice"),
@@ -241,6 +289,15 @@ def test_the_bundle_that_all_cases_start_from_is_good(whole: Bundle, there: Site
     path = there.root.parent / "x.bundle.tar"
     path.write_bytes(whole.bytes())
     assert set(import_(path, there.settings, Ui()).placed) == {item.name for item in whole.manifest.members}
+
+
+@pytest.mark.parametrize("name", ["mini2", "a" * 64, "a.b-c", "0"])
+def test_a_stack_of_another_proper_name_is_taken(name: str, whole: Bundle, there: Site) -> None:
+    rename(name)(whole)
+    path = there.root.parent / "x.bundle.tar"
+    path.write_bytes(whole.bytes())
+    assert import_(path, there.settings, Ui()).stacks == (name,)
+    assert load(name, there.settings).name == name
 
 
 @pytest.mark.parametrize("case", CASES)
