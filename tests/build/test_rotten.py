@@ -18,7 +18,8 @@ from builder.lock import StackLock
 from builder.render.folders import uv_program
 from builder.spec.model import Stack
 from builder.ui import Ui
-from tests.build.kit import Ground, ground, remove_images
+from tests.build.kit import Ground, ground
+from tests.conftest import IMAGES, remove_images
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_rotten_byte_is_refused_by_the_build(
     item = {"weight": lock.weights[0], "source": lock.sources[0], "edited": lock.sources[1]}[what]
     path = here.settings.home / item.folder / item.filename
     good = rotten(path, 2000)
-    image, log = f"modelstacks/{stack.name}:{what}", here.settings.build / stack.name / "build.log"
+    image, log = f"{IMAGES}/{stack.name}:{what}", here.settings.build / stack.name / "build.log"
     log.unlink(missing_ok=True)
     try:
         with pytest.raises(ModelstacksError) as caught:

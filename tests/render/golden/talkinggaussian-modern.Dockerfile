@@ -78,11 +78,11 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
  && mv /opt/venv /layer/opt/venv \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
-# diff-gaussian-rasterization: compiled under 99fa635a2c1600369e80979f2a4b9189d87ca171db4602dc56fa76135a515481
-# simple-knn: compiled under c544618f461ce6bba8c38edef3dd6c1d203a0aa46a8bae22409e33514d8de282
-# gridencoder: compiled under fafbe66fe6ddfd2c157cb39c3d750f32dacb5b0e5361e46a02270f736e8e897b
+# diff-gaussian-rasterization: compiled under 7dfb7b571e957052fedbbaf682799c21b32526e8e531ce592c6b239406c1c141
+# simple-knn: compiled under ca6dbf6d0e3c958546bfe1d281501d8b0abc13930fcf9ddc36bb142f462752d2
+# gridencoder: compiled under f3b70f2fd6585af55f67cd5900cadc6ed597527254f559ab6e80de2904078ec4
 # mmcv-full: compiled under 1fab4afbb55b411109c5f7d898e7f74cd7e88c3ad229a3dc0c1b06cd6232cf21
-# pytorch3d: compiled under 763dc7b90dff56da496477991bb50cfe83a562e887a46586ac07e2380f503a96
+# pytorch3d: compiled under 60d06a81a7a68ea4711063ee46a3a2ea76c8bebeb388ea2503b1a235155e13dd
 # pyaudio: compiled under 31ff2142c99d4bbc8912807ca79cca2e1e36cbe3cd92a8e6a74577360ca917ef
 # python-speech-features: compiled under 892c68acaf626ee193261e59038796c49cbde645465d03cb4db4c2fd4003c6ea
 
@@ -105,7 +105,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace \
- && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-e4328750fbbb.tar --directory /layer/workspace \
+ && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-8c82ca368314.tar --directory /layer/workspace \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \

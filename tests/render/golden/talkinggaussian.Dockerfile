@@ -80,9 +80,9 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
  && mv /opt/venv /layer/opt/venv \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
-# diff-gaussian-rasterization: compiled under 6ca92020aab837d636f8d1731acfc5730c206733f1077fa6509994433fdbb475
-# simple-knn: compiled under a7978541f4658138b1a420c4f27d64e387a832719afd3b62b23d21bc71748c3a
-# gridencoder: compiled under 7208dd94cca9de2a2e5105701986323099bd390b45b16c77178c02d1995f0390
+# diff-gaussian-rasterization: compiled under 60d08e47902ede5824059ce8ba07e44711001a5a7d28a29384c3cbe9019923bf
+# simple-knn: compiled under 87b97914ecede9413b2d555c46aedc040bf5923771c6b3c77048a9bd49519cf0
+# gridencoder: compiled under 8afebe3f2bbf5b063364cb253ec1e5069a8fa68a746538368b485ec94ecfdaf8
 # fvcore: compiled under 1bcacbacc331934299fc073056c85797982e6cee7673b2b920323c49cfb0a8c5
 # pyaudio: compiled under 76c0a1ce3a6051ac1d60ce4705d49511ebfbccccc54b1dfba9c480bd31af76e4
 # python-speech-features: compiled under f76a95d1872bf04cbbfc06d38c65223676283640455e3b6107b044b5371e36fd
@@ -106,7 +106,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace \
- && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-8952b570440f.tar --directory /layer/workspace \
+ && tar --extract --no-same-owner --file /mnt/sources/TalkingGaussian-9bd34f732e30-edited-5aa58c5901b0.tar --directory /layer/workspace \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \
@@ -165,7 +165,7 @@ ENTRYPOINT ["/opt/venv/bin/python", "-m", "talkinggaussian_start"]
 LABEL org.opencontainers.image.title="talkinggaussian" \
       org.opencontainers.image.description="TalkingGaussian, talking heads by Gaussian splatting, as published (CUDA 11.3, torch 1.12.1)" \
       org.opencontainers.image.version="2023.11.14" \
-      org.opencontainers.image.revision="26a9d312581656fb3745c535585a1e91acfb0eb4db698bdd2352e66ab09edc9d" \
+      org.opencontainers.image.revision="5ac802e123d6204466f92ad73bf2b36fbb2a4dbfd81d0e405cdb3b0a06556ad0" \
       org.opencontainers.image.base.name="nvidia/cuda" \
-      io.modelstacks.lock="sha256:26a9d312581656fb3745c535585a1e91acfb0eb4db698bdd2352e66ab09edc9d" \
+      io.modelstacks.lock="sha256:5ac802e123d6204466f92ad73bf2b36fbb2a4dbfd81d0e405cdb3b0a06556ad0" \
       io.modelstacks.mounts='[{"licence": "Basel Face Model 2009; register at faces.dmi.unibas.ch, no redistribution", "path": "/workspace/data_utils/face_tracking/3DMM/01_MorphableModel.mat"}, {"licence": "made from the Basel Face Model 2009 by data_utils/face_tracking/convert_BFM.py", "path": "/workspace/data_utils/face_tracking/3DMM/3DMM_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/exp_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/keys_info.npy", "sha256": "028d3c383bae129c4bdcac880e22c551a5d2436ec7db7a26f5c57148d12469e6"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/sub_mesh.obj", "sha256": "1234e8e8d48617d4be869fde4d8d7485f27164351f085cc2c491e9badb48a47c"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/topology_info.npy", "sha256": "2edff6a6ad574d2dddf0d0815e0beabfea9369d7c2d6e53e0ba81f809b81e963"}]'
