@@ -51,8 +51,8 @@ def _own(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "tls", settings.tls
     yield "ca-bundle", _paths(settings.ca_bundle) or "none"
     yield "index", settings.index or f"{_index(settings)} (as uv or pip are configured)"
-    yield from ((f"archives.{name}", value) for name, value in settings.mirrors.items())
-    for table, rows in (("mirrors", settings.rewrites), ("images", settings.images)):
+    yield from ((f"mirrors.{name}", value) for name, value in settings.mirrors.items())
+    for table, rows in (("rewrites", settings.rewrites), ("images", settings.images)):
         yield from ((f"{table}.{prefix}", " ".join(_clean(one) for one in value)) for prefix, value in rows.items())
     for host, variable in settings.tokens.items():
         yield f"tokens.{host}", f"${variable}, {'set' if os.environ.get(variable) else 'not set'}"

@@ -91,6 +91,8 @@ def explained(error: ValidationError, values: Mapping[str, Any], where: Callable
 def _one(detail: ErrorDetails, keys: Sequence[str], where: str) -> InputError:
     key = ".".join(keys)
     if detail["type"] == "extra_forbidden":
+        if fix := _renamed(keys):
+            return InputError(f"there is no setting `{key}`", where=where, fix=fix)
         allowed = _allowed(keys[:-1])
         close = difflib.get_close_matches(keys[-1].lower().replace("_", "-"), allowed, n=1)
         fix = f"did you mean `{close[0]}`?" if close else f"the keys here are {', '.join(allowed)}"
@@ -106,11 +108,20 @@ def _one(detail: ErrorDetails, keys: Sequence[str], where: str) -> InputError:
     return InputError(f"`{key}`: {detail['msg'][:1].lower()}{detail['msg'][1:]}", where=where, fix=fix)
 
 
+def _renamed(keys: Sequence[str]) -> str:
+    """What a key of earlier versions is called now; "" for any other."""
+    if keys[0] == "archives":
+        return "the addresses of distributions' archives stand under [mirrors] now"
+    if keys[0] == "mirrors" and len(keys) > 1 and "://" in keys[1]:
+        return "what stands for an address prefix stands under [rewrites] now"
+    return ""
+
+
 def _allowed(keys: Sequence[str]) -> list[str]:
     from builder.settings import shape  # noqa: PLC0415
 
     tables: dict[str, type[shape.Model]] = {
-        "archives": shape.Archives,
+        "mirrors": shape.Mirrors,
         "client-certificates": shape.ClientFiles,
         "timeouts": shape.Timeouts,
     }

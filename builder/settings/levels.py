@@ -28,13 +28,13 @@ _VARIABLES = {
     ("engine",): "MODELSTACKS_ENGINE",
     ("built",): "MODELSTACKS_BUILT",
     ("image-prefix",): "MODELSTACKS_IMAGE_PREFIX",
-    ("archives", "debian"): "MODELSTACKS_DEBIAN_MIRROR",
-    ("archives", "debian-security"): "MODELSTACKS_DEBIAN_SECURITY_MIRROR",
-    ("archives", "ubuntu"): "MODELSTACKS_UBUNTU_MIRROR",
+    ("mirrors", "debian"): "MODELSTACKS_DEBIAN_MIRROR",
+    ("mirrors", "debian-security"): "MODELSTACKS_DEBIAN_SECURITY_MIRROR",
+    ("mirrors", "ubuntu"): "MODELSTACKS_UBUNTU_MIRROR",
     ("timeouts", "connect"): "MODELSTACKS_CONNECT_TIMEOUT",
     ("timeouts", "read"): "MODELSTACKS_READ_TIMEOUT",
 }
-_TABLES = ("mirrors", "images", "archives", "tokens", "client-certificates", "timeouts")
+_TABLES = ("rewrites", "images", "mirrors", "tokens", "client-certificates", "timeouts")
 _LISTS = (("stacks",), ("ca-bundle",), ("mount-weights",))  # every level adds to these
 
 Where = Callable[[Sequence[str]], str]
@@ -113,7 +113,10 @@ def _command_line(given: Sequence[str]) -> Level:
         keys = tuple(key.split("."))
         if not equals or keys not in _VARIABLES:
             known = ", ".join(".".join(item) for item in _VARIABLES)
-            raise InputError(f"--set {key} names no setting", fix=f"write KEY=VALUE with one of: {known}")
+            fix = f"write KEY=VALUE with one of: {known}"
+            if keys[0] == "archives":
+                fix = f"it is called {'.'.join(('mirrors', *keys[1:]))} now"
+            raise InputError(f"--set {key} names no setting", fix=fix)
         _put(values, keys, _typed(keys, text))
     return Level(values, lambda keys: f"--set {'.'.join(keys[: 2 if keys[0] in _TABLES else 1])}")
 
@@ -128,7 +131,7 @@ def _typed(keys: tuple[str, ...], text: str) -> object:
     """A text of the environment or command line, as the file would hold it."""
     if keys in _LISTS:
         return [item for item in text.split(os.pathsep) if item]
-    if keys[0] == "archives":
+    if keys[0] == "mirrors":
         return text.split()
     if keys[0] in ("jobs", "timeouts"):
         for kind in (int, float):
@@ -154,21 +157,20 @@ def _checked(level: Level) -> Site:
 def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> Settings:
     """One Settings of all levels."""
     found = _Found(levels)
-    named = found.each("archives")
     tables = {key: found.each(key) for key in _TABLES}
-    archives = {name: tuple(addresses) for name, addresses in named.items()}
-    several = {addresses[0]: addresses for addresses in archives.values() if len(addresses) > 1}
+    mirrors = {name: tuple(addresses) for name, addresses in tables["mirrors"].items()}
+    several = {addresses[0]: addresses for addresses in mirrors.values() if len(addresses) > 1}
     home = (found.path("home") or _home()).resolve()
     given = [path.resolve() for path in found.paths("stacks")]
     settings = Settings(
         home=home,
         stacks=(SHIPPED, *([home / "stacks"] if INSTALLED else []), *given, *stacks),
         index=found.one("index", ""),
-        mirrors={name: addresses[0] for name, addresses in archives.items()},
+        mirrors={name: addresses[0] for name, addresses in mirrors.items()},
         ca_bundle=tuple(found.paths("ca-bundle")),
         jobs=found.one("jobs", 8),
         mount_weights=tuple(found.listed("mount-weights")),
-        rewrites={**several, **{key: tuple(value) for key, value in tables["mirrors"].items()}},
+        rewrites={**several, **{key: tuple(value) for key, value in tables["rewrites"].items()}},
         images={key: tuple(value) for key, value in tables["images"].items()},
         tls=found.one("tls", "verify"),
         tokens=tables["tokens"],
@@ -184,7 +186,7 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
     if stacks:
         found.sources["stacks"] = ", ".join(item for item in (found.sources.get("stacks", ""), "--stacks") if item)
     for keys in _VARIABLES:
-        if keys[0] != "archives":
+        if keys[0] != "mirrors":
             found.sources.setdefault(".".join(keys), "default")
     return settings
 

@@ -88,7 +88,7 @@ class Model(BaseModel):
     )
 
 
-class Archives(Model):
+class Mirrors(Model):
     """Mirrors of the distributions' archives, one or several each."""
 
     debian: Addresses | None = None
@@ -124,9 +124,9 @@ class Site(Model):
     engine: Text | None = None
     built: Protected | None = None
     image_prefix: Prefix | None = None
-    mirrors: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
+    rewrites: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
-    archives: Archives = Archives()
+    mirrors: Mirrors = Mirrors()
     tokens: dict[Host, Annotated[str, AfterValidator(_variable)]] = {}
     client_certificates: dict[Host, ClientFiles] = {}
     timeouts: Timeouts = Timeouts()

@@ -70,7 +70,7 @@ def test_a_mirror_stands_for_the_address_and_its_status_is_told(site, ask, tmp_p
     with site() as server:
         server.statuses["/hub/resolve/model.bin"] = 404
         rule = f'"https://hub.invalid" = "https://localhost:{server.port}/hub"'
-        (tmp_path / "modelstacks.toml").write_text(f"[mirrors]\n{rule}\n")
+        (tmp_path / "modelstacks.toml").write_text(f"[rewrites]\n{rule}\n")
         weight = _weight("https://hub.invalid/resolve/model.bin")
         report = ask(_index(server), extra=weight)
     assert {one.subject for one in report.diagnoses if one.check == "answer"} >= {_host(server)}
@@ -78,7 +78,7 @@ def test_a_mirror_stands_for_the_address_and_its_status_is_told(site, ask, tmp_p
     assert found.message == "weights: 404 Not Found"
     assert found.figures["url"].endswith("/hub/resolve/model.bin")
     assert ("HEAD", "/hub/resolve/model.bin", "") in server.asked
-    setting = next(one for one in report.settings if one.name == "mirrors.https://hub.invalid")
+    setting = next(one for one in report.settings if one.name == "rewrites.https://hub.invalid")
     assert setting.value == f"https://localhost:{server.port}/hub"
     assert setting.source == f"{tmp_path / 'modelstacks.toml'}:2"
 
@@ -191,7 +191,7 @@ def test_a_registry_may_ask_for_a_login_and_its_ca_has_a_second_place(
 def test_the_files_of_an_index_are_looked_for_where_the_mirrors_have_them(site, ask, tmp_path):
     with site() as server, site() as files:
         rules = f'"https://localhost:{server.port}/files" = "https://localhost:{files.port}/kept"'
-        (tmp_path / "modelstacks.toml").write_text(f"[mirrors]\n{rules}\n")
+        (tmp_path / "modelstacks.toml").write_text(f"[rewrites]\n{rules}\n")
         report = ask(_index(server))
     assert of(report, "answer", _host(files)).message == "files of the default index: 200 OK"
     assert not report.bad

@@ -74,7 +74,7 @@ def mirrored(site: Ground, folder: Path, address: str) -> dict[str, str]:
     assert real
     (folder / "modelstacks").mkdir()
     (folder / "modelstacks" / "modelstacks.toml").write_text(
-        f'[mirrors]\n"{address}/{real[1]}" = ["{site.site.url}/files"]\n'
+        f'[rewrites]\n"{address}/{real[1]}" = ["{site.site.url}/files"]\n'
     )
     return {"XDG_CONFIG_HOME": str(folder), "CA_BUNDLE": str(folder / "ca.pem"), "no_proxy": "localhost"}
 

@@ -108,7 +108,7 @@ class Mirrors:
         found: dict[str, object] = {key.replace("_", "-"): value for key, value in more.items()}
         found |= {"ca-bundle": [str(self.ca)]} if trusted else {}
         repositories = {f"https://{path.name}": [f"{self.url}/git/{path.name}"] for path in self.git.iterdir()}
-        found["mirrors"] = {f"https://{host}": [f"{self.url}/{host}"] for host in hosts} | repositories
+        found["rewrites"] = {f"https://{host}": [f"{self.url}/{host}"] for host in hosts} | repositories
         found["images"] = {"docker.io": [self.images]}
         return tomli_w.dumps(found)
 

@@ -29,7 +29,7 @@ def place(tmp_path):
 
 
 def test_each_level_wins_over_the_one_before_and_is_named(place, tmp_path):
-    user = 'jobs = 2\nindex = "https://user.example/simple"\n[archives]\ndebian = "https://u.example/debian"\n'
+    user = 'jobs = 2\nindex = "https://user.example/simple"\n[mirrors]\ndebian = "https://u.example/debian"\n'
     levels = [
         (place(user), 2, f"{tmp_path}/modelstacks/modelstacks.toml:1"),
         (place(user, "# mine\njobs = 3\n"), 3, f"{tmp_path}/project/modelstacks.toml:2"),
@@ -39,7 +39,7 @@ def test_each_level_wins_over_the_one_before_and_is_named(place, tmp_path):
     assert [(found.jobs, found.sources["jobs"]) for found, _, _ in levels] == [row[1:] for row in levels]
     assert {found.index for found, _, _ in levels} == {"https://user.example/simple"}, "what no later level says stays"
     assert levels[0][0].mirrors == {"debian": "https://u.example/debian"}
-    assert levels[0][0].sources["archives.debian"].endswith("modelstacks.toml:4")
+    assert levels[0][0].sources["mirrors.debian"].endswith("modelstacks.toml:4")
     bare = place()
     assert (bare.jobs, bare.sources["jobs"], bare.tls) == (8, "default", "verify")
 
@@ -54,12 +54,12 @@ mount-weights = ["alexnet-*.pth"]
 tls = "hash-locked"
 engine = "tcp://build.example:2376"
 image-prefix = "registry.example:5000/team"
-[mirrors]
+[rewrites]
 "https://files.example/whl" = ["https://a.example/whl", "https://b.example/whl/"]
 "https://git.example/" = "https://nexus.example/git/"
 [images]
 "docker.io" = "harbor.example/hub"
-[archives]
+[mirrors]
 ubuntu = ["http://one.example/ubuntu", "http://two.example/ubuntu"]
 [tokens]
 "NEXUS.example" = "NEXUS_TOKEN"
@@ -91,8 +91,8 @@ read = 5
 
 
 def test_a_project_entry_stands_in_place_of_the_users_and_the_rest_stays(place):
-    user = '[mirrors]\n"https://a.example" = "https://one.example"\n"https://b.example" = "https://one.example/b"\n'
-    found = place(user, '[mirrors]\n"https://a.example" = "https://two.example"\n')
+    user = '[rewrites]\n"https://a.example" = "https://one.example"\n"https://b.example" = "https://one.example/b"\n'
+    found = place(user, '[rewrites]\n"https://a.example" = "https://two.example"\n')
     assert found.mirrored("https://a.example/x") == ["https://two.example/x"]
     assert found.mirrored("https://b.example/x") == ["https://one.example/b/x"]
 
@@ -102,13 +102,15 @@ def test_a_project_entry_stands_in_place_of_the_users_and_the_rest_stays(place):
     [
         ("jbos = 4", 1, "there is no setting `jbos`", "did you mean `jobs`?"),
         ("\nca_bundle = 'x'", 2, "there is no setting `ca_bundle`", "did you mean `ca-bundle`?"),
-        ("[archives]\ndebain = 'https://x.example/debian'", 2, "`archives.debain`", "did you mean `debian`?"),
+        ("[mirrors]\ndebain = 'https://x.example/debian'", 2, "`mirrors.debain`", "did you mean `debian`?"),
+        ("[archives]\ndebian = 'https://x.example'", 1, "there is no setting `archives`", "under [mirrors] now"),
+        ("[mirrors]\n'https://a.example' = 'https://b.example'", 2, "https://a.example`", "under [rewrites] now"),
         ("jobs = 'four'", 1, "`jobs`: input should be a valid integer", "1 to 64"),
         ("jobs = 0", 1, "`jobs`: input should be greater than or equal to 1", "1 to 64"),
         ("tls = 'off'", 1, "`tls`: input should be 'verify' or 'hash-locked'", "hash-locked"),
         ("index = 'files.example'", 1, "not an http(s) address", "https://HOST/PATH"),
-        ("[mirrors]\n'https://a.example' = 'http://b.example'", 2, "has no TLS", "https://b.example"),
-        ("[mirrors]\n'https://a.example' = []", 2, "at least 1 item", "docs/settings.md"),
+        ("[rewrites]\n'https://a.example' = 'http://b.example'", 2, "has no TLS", "https://b.example"),
+        ("[rewrites]\n'https://a.example' = []", 2, "at least 1 item", "docs/settings.md"),
         ("[images]\n'docker.io' = 'https://harbor.example'", 2, "beginning of an image name", "without https://"),
         ("image-prefix = 'Team'", 1, "beginning of an image name", "registry.example.org:5000/team"),
         ("[tokens]\n'a.example' = 'glpat-secret'", 2, "not the name of an environment variable", "not the token"),
@@ -137,6 +139,9 @@ def test_several_faults_are_told_together_and_variables_by_name(place):
     assert (one.value.where, one.value.exit_code) == ("MODELSTACKS_JOBS", 2)
     with pytest.raises(InputError, match="--set jbos names no setting"):
         place(given=("jbos=1",))
+    with pytest.raises(InputError) as old:
+        place(given=("archives.debian=https://x.example/debian",))
+    assert old.value.fix == "it is called mirrors.debian now"
 
 
 def test_a_file_of_another_user_is_refused(place, tmp_path):
