@@ -10,7 +10,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion
 
 from builder.errors import JobError, Unreachable
-from builder.lock.tags import place
+from builder.lock.tags import rank
 from builder.net.index import Link, find_links, links
 from builder.net.session import Session
 from builder.spec.model import Stack
@@ -70,6 +70,6 @@ def _fits(stack: Stack, project: str, page: Mapping[str, Link]) -> bool:
         except (InvalidWheelFilename, InvalidVersion):
             continue
         wanted = all(specifier.contains(version, prereleases=True) for specifier in asked)
-        if name == project and wanted and not link.yanked and place(tags, stack) is not None:
+        if name == project and wanted and not link.yanked and rank(tags, stack) is not None:
             return True
     return False

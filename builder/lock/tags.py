@@ -10,7 +10,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from builder.spec.model import Stack
 
 
-def place(tags: Iterable[Tag], stack: Stack) -> int | None:
+def rank(tags: Iterable[Tag], stack: Stack) -> int | None:
     """How specific a wheel of these tags is for a stack's Python and platform, 0 the most; None if it does not run."""
     rank = _ranks(stack.python, stack.base.glibc)
     return min((rank[tag] for tag in tags if tag in rank), default=None)

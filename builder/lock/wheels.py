@@ -22,7 +22,7 @@ from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock.known import known, write_stand_ins
 from builder.lock.model import Artifact, Kind, Unresolved
 from builder.lock.routes import Routes
-from builder.lock.tags import place
+from builder.lock.tags import rank
 from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
 from builder.net.untrusted import untrusted
@@ -196,7 +196,7 @@ def _write_pins(path: Path, versions: Mapping[str, str]) -> None:
 
 def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
     """The wheel that an installer on the stack's Python and platform takes: the most specific tag first."""
-    ranked = [(place(parse_wheel_filename(_name(entry))[3], stack), entry) for entry in wheels]
+    ranked = [(rank(parse_wheel_filename(_name(entry))[3], stack), entry) for entry in wheels]
     fitting = [(rank, entry) for rank, entry in ranked if rank is not None]
     if not fitting:
         problem = f"{_name(wheels[0])} does not run on {stack.platform}"
