@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from builder.build import base, buildx
+from builder.build import base, buildx, same_paths
 from builder.engine.client import Engine
 from builder.files import held
 from builder.lock.model import StackLock
@@ -55,6 +55,8 @@ def build(
         there = engine.image(names[0])
         if use_cache and there and there.labels.get(BUILD_LABEL) == key:
             return Built(stack.name, names[0], there.id, there.size, False, time.monotonic() - started)
+        wheels = (item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool")
+        same_paths.refuse(settings.home / item.folder / item.filename for item in wheels if item not in lock.toolchain)
         base.ensure(lock.base, settings, engine, ui)
         rendered = render(stack, lock, settings)
         ui.step(f"building {names[0]}")

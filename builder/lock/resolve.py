@@ -201,6 +201,12 @@ def _uv_tool(settings: Settings, session: Session) -> Artifact:
     raise JobError(f"the default index has no uv {version} wheel for Linux x86_64", fix="use a mirror that has it")
 
 
+def _told(item: Artifact | None) -> str:
+    """A file's version, with its build where it has one: two files of one version are told apart."""
+    build = parse_wheel_filename(item.filename)[2] if item and item.filename.endswith(".whl") else ()
+    return f"{item.version}{f' (build {build[0]})' if build else ''}" if item else ""
+
+
 def _changes(old: StackLock | None, new: StackLock) -> tuple[tuple[str, str, str], ...]:
     """What differs, by (kind, project): (name, version before or "", version after or "")."""
 
@@ -209,7 +215,7 @@ def _changes(old: StackLock | None, new: StackLock) -> tuple[tuple[str, str, str
 
     before, after = table(old), table(new)
     return tuple(
-        (key[1], before[key].version if key in before else "", after[key].version if key in after else "")
+        (key[1], _told(before.get(key)), _told(after.get(key)))
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     )

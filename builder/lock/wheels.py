@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,7 +134,7 @@ def _artifact(
 ) -> Artifact:
     wheels = package.get("wheels", [])
     kind: Kind = "wheel" if wheels else "sdist"
-    entry = _best(wheels, stack) if wheels else package["sdist"]
+    entry = _best(wheels, stack, known) if wheels else package["sdist"]
     sha256 = entry.get("hashes", {}).get("sha256", "")
     url = entry["url"]
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
@@ -194,14 +194,19 @@ def _write_pins(path: Path, versions: Mapping[str, str]) -> None:
     path.write_text("".join(f"{project}=={version}\n" for project, version in versions.items()))
 
 
-def _best(wheels: Sequence[dict[str, Any]], stack: Stack) -> dict[str, Any]:
-    """The wheel that an installer on the stack's Python and platform takes: the most specific tag first."""
-    ranked = [(rank(parse_wheel_filename(_name(entry))[3], stack), entry) for entry in wheels]
-    fitting = [(rank, entry) for rank, entry in ranked if rank is not None]
+def _best(wheels: Sequence[dict[str, Any]], stack: Stack, locked: Container[str] = ()) -> dict[str, Any]:
+    """The wheel that an installer on the stack's Python and platform takes: the most specific tag first, of several
+    builds of one tag the file that is locked (by sha256), else the newest build."""
+    fitting = []
+    for entry in wheels:
+        _, _, build, tags = parse_wheel_filename(_name(entry))
+        if (place := rank(tags, stack)) is not None:
+            kept = entry.get("hashes", {}).get("sha256", "") in locked
+            fitting.append((place, not kept, -(build[0] if build else 0), entry))
     if not fitting:
         problem = f"{_name(wheels[0])} does not run on {stack.platform}"
         raise InputError(problem, fix="choose a version that has such a wheel")
-    return min(fitting, key=lambda pair: pair[0])[1]
+    return min(fitting, key=lambda row: row[:3])[3]
 
 
 def _name(entry: Mapping[str, Any]) -> str:

@@ -200,3 +200,14 @@ def test_without_the_sites_ca_the_index_is_not_trusted(index: Index, make_stack:
     assert caught.value.problem == "the certificate of localhost is not trusted"
     assert "UnknownIssuer" in caught.value.why
     assert "OU=Testing CA" in caught.value.why, "who issued it is told"
+
+
+def test_of_two_builds_the_newer_is_locked_and_what_is_locked_stays(
+    index: Index, make_stack: MakeStack, resolve: Resolve
+) -> None:
+    """As of torch 2.10.0: a file with build tag 3 was put beside the first one weeks later."""
+    index.add(wheel("alpha", "1.0"))
+    first = resolve(make_stack("alpha"))["alpha"]
+    index.add(wheel("alpha", "1.0-3"))
+    assert resolve(make_stack("alpha"))["alpha"].filename == "alpha-1.0-3-py3-none-any.whl"
+    assert resolve(make_stack("alpha"), keep=(first,))["alpha"] == first

@@ -1,0 +1,51 @@
+"""Two wheels that install one path with other bytes: the one written last wins, and which that is changes by run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from builder.errors import InputError
+
+_RECORD = re.compile(r"[^/]+\.dist-info/RECORD")
+_FEW = 3
+
+
+def refuse(wheels: Iterable[Path]) -> None:
+    """Raise InputError, which names both, where two wheels hold a path with other bytes, as their RECORDs have it.
+
+    The same bytes twice (an empty __init__.py) are no harm. Wheels of one file alone, or without a RECORD that can be
+    read, are left to the installer, which refuses them.
+    """
+    held: dict[str, tuple[str, str]] = {}
+    for wheel in wheels:
+        clash = []
+        for path, digest in _recorded(wheel):
+            first, before = held.setdefault(path, (wheel.name, digest))
+            if before != digest:
+                clash.append((path, first))
+        if clash:
+            paths, others = [path for path, _ in clash], sorted({other for _, other in clash})
+            more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+            raise InputError(
+                f"{wheel.name} and {', '.join(others)} install the same paths with other bytes",
+                why=f"{', '.join(paths[:_FEW])}{more}: the one written last wins, no installer says so, "
+                "and to remove one removes both",
+                fix="keep one of them, or make two stacks",
+            )
+
+
+def _recorded(wheel: Path) -> list[tuple[str, str]]:
+    """Path and hash of each file that a wheel says it installs, but for its own metadata."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if _RECORD.fullmatch(name)]
+            text = archive.read(names[0]).decode() if len(names) == 1 else ""
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError):
+        return []
+    rows = [row for row in csv.reader(io.StringIO(text)) if len(row) >= 2]
+    return [(row[0], row[1]) for row in rows if row[1] and ".dist-info/" not in row[0]]
