@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from packaging.pylock import Pylock
+from packaging.pylock import Pylock, PylockValidationError
 
 from builder.errors import InputError
 from builder.files import sha256_text, write_atomic
@@ -43,6 +43,10 @@ def read(folder: Path) -> StackLock:
     python = tomldoc.held(pylock_path, python_text, pylock, PylockFile, relock(folder))
     require_own(found.stack, path)
     _require_together(found, python, folder)
+    try:
+        Pylock.from_dict(pylock)  # what PEP 751 asks beyond our model: names and versions are those of the files
+    except PylockValidationError as error:
+        raise InputError("it is no pylock.toml", where=str(pylock_path), why=str(error), fix=relock(folder)) from None
     return _lock(found, python, sha256_text(text))
 
 

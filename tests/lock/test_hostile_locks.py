@@ -219,6 +219,9 @@ def test_a_lock_with_the_line_ends_of_windows_is_read(folder: Path) -> None:
         ('\nversion = "1.0"', '\nversion = "1.0"\nmarker = "x"', "packages[0].marker: there is no such key"),
         ("https://example.org/simple/", "https://evil.example/", "the two lock files say different things"),
         ("[[packages]]", "[packages]", "it is not TOML"),
+        ("alpha-1.0-py3-none-any.whl", "other-1.0-py3-none-any.whl", "is at another path"),
+        ('\nversion = "1.0"\n', '\nversion = "1.1"\n', "it is no pylock.toml"),
+        ('version = "2.0+cu1"\n', 'version = "2 0"\n', "packages[1].version: '2 0' is not a name or version"),
     ],
 )
 def test_a_hostile_pylock_is_refused(folder: Path, before: str, after: str, problem: str) -> None:
