@@ -13,7 +13,7 @@ run := .venv/bin/python -m builder $(if $(JSON),--json) $(if $(TLS),--set tls='$
 offline := $(if $(OFFLINE),--offline)
 
 VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
-.PHONY: help venv $(VERBS) lint test test-heavy bench schema completion clean
+.PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
 	@echo 'make TARGET… [STACK=NAME,NAME | STACK=all]'
@@ -93,6 +93,9 @@ test: lint ## lint and the tests that take a minute or less each
 
 test-heavy: venv ## the long tests
 	@.venv/bin/pytest -q -m heavy
+
+rehearsal: venv ## a shipped stack where its hosts cannot be reached: what is real, what stands in, its smoke tests (STACK=NAME)
+	@.venv/bin/python -m tests.rehearsal $(names)
 
 bench: venv ## measure what the README claims
 	@for file in bench/*.py; do .venv/bin/python "$$file" || exit; done

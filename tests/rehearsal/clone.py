@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from builder import settings as site_settings
 from builder.engine.client import Engine
@@ -22,6 +23,7 @@ from builder.render import base_tag
 from tests.conftest import IMAGES, REPO, remove_images
 
 KEEP = "MODELSTACKS_KEEP_REHEARSAL"
+PROGRESS = "MODELSTACKS_REHEARSAL_PROGRESS"
 # apt takes no newer release of what the base has: here the Python that stands for Ubuntu's is older than Debian 12's.
 _APT = 'APT::Get::Upgrade "false";\n'
 _OWN = ("MODELSTACKS_", "CA_BUNDLE", "SSL_CERT", "REQUESTS_CA")
@@ -50,18 +52,17 @@ class Clone:
         kept |= {"MODELSTACKS_IMAGE_PREFIX": IMAGES}
         kept |= {"APT_CONFIG": str(self.folder / "apt.conf"), "no_proxy": ",".join(here)}
         kept["PATH"] = f"{path}:{kept['PATH']}" if path else kept["PATH"]
+        command = [sys.executable, "-m", "builder", *words]
         with (self.folder / "log").open("a") as log:
-            done = subprocess.run(
-                [sys.executable, "-m", "builder", *words],
-                cwd=self.folder,
-                env=kept,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                check=False,
+            program = subprocess.Popen(
+                command, cwd=self.folder, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
-        done.stderr = (self.folder / "log").read_text()
-        return done
+            copying = threading.Thread(target=_copy, args=(program.stderr, log))
+            copying.start()
+            assert program.stdout
+            said = program.stdout.read()
+            copying.join()
+        return subprocess.CompletedProcess(command, program.wait(), said, (self.folder / "log").read_text())
 
     def made(self, *, path: str = "") -> dict[str, Any]:
         """What `stack` made, from nothing to its smoke tests without a GPU, as its JSON document."""
@@ -70,6 +71,14 @@ class Clone:
         assert _files(self.stacks, self.stack) == self.shipped, "the stack files are as they were"
         found: dict[str, Any] = json.loads(done.stdout)["stacks"][0]
         return found
+
+
+def _copy(said: Iterable[str] | None, log: TextIO) -> None:
+    """What a program says, to the log, and to the terminal where a person looks on."""
+    for line in said or ():
+        log.write(line)
+        if os.environ.get(PROGRESS):
+            sys.stderr.write(line)
 
 
 @contextmanager

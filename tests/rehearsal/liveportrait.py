@@ -17,6 +17,7 @@ import yaml
 from builder.engine.client import Engine
 from builder.settings import Settings
 from tests.conftest import REPO
+from tests.rehearsal import sources
 from tests.rehearsal.bases import python_base
 from tests.rehearsal.githosts import exchanging
 from tests.rehearsal.repack import StandIn, repacked
@@ -56,7 +57,11 @@ def site(name: str, files: Mapping[str, str], root: Path, engine: Engine) -> Ite
         for wheel in repacked(_STANDINS, "cp310", plain, root / "wheels"):
             found.index("https://download.pytorch.org/whl/cu128", [wheel])
             wheel.unlink()
-        commits = {one["commit"]: found.repository(one["git"], files) for one in declared(name)["sources"]}
+        wanted = list(sources.declared(declared(name)))
+        real = sources.serve([one for one in wanted if sources.there(one[0])], found.git)
+        commits = {one.commit: one.served for one in real if one.missing}
+        here = {one.address for one in real}
+        commits |= {commit: found.repository(git, files) for git, commit in wanted if git not in here}
         found.path = exchanging(root / "bin", commits)
         yield found
         found.forget(engine)

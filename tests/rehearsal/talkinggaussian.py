@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tests.build.kit import beneath, tree
-from tests.rehearsal import cuda
+from tests.build.kit import beneath
+from tests.rehearsal import cuda, sources
 from tests.rehearsal.site import Mirrors
 
-SOURCES = "MODELSTACKS_REHEARSAL_SOURCES"
 _RASTERIZER = "diff_gaussian_rasterization"
 _SUBMODULES = {
     "submodules/diff-gaussian-rasterization": "https://github.com/ashawkey/diff-gaussian-rasterization",
@@ -34,27 +31,29 @@ def weights(site: Mirrors, stack: Mapping[str, Any]) -> None:
 
 
 def repositories(site: Mirrors, stack: Mapping[str, Any], pytorch3d: Mapping[str, str]) -> dict[str, str]:
-    """Every git source of the stack; returns the commit of its stand-in by the pinned one.
+    """Every git source of the stack, the real one where this machine has it; returns the commit of what is served in
+    the place of the pinned one, where that is another.
 
-    pytorch3d: the files of its repository. Where MODELSTACKS_REHEARSAL_SOURCES names a folder, the files of its
-    HOST/OWNER/NAME take the place of the stand-ins'.
+    pytorch3d: the files of its stand-in.
     """
+    real = sources.serve([one for one in sources.declared(stack) if sources.there(one[0])], site.git)
+    found = {one.commit: one.served for one in real if one.missing}
+    here = {one.address for one in real}
     main, inside = _files(stack), {}
-    for path, address in _SUBMODULES.items():
+    for path in _SUBMODULES:
         inside[path] = {name.removeprefix(f"{path}/"): main.pop(name) for name in [*main] if name.startswith(path)}
-        inside[path] |= _real(address)
-    commits = {path: site.repository(address, inside[path]) for path, address in _SUBMODULES.items()}
-    found = {}
-    for one in stack["sources"]:
+    left = [one for one in stack["sources"] if one["git"] not in here]
+    commits = {path: site.repository(address, inside[path]) for path, address in _SUBMODULES.items() if left}
+    for one in left:
         listed = [f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n' for path, url in _SUBMODULES.items()]
-        site.repository(one["git"], main | _real(one["git"]) | {".gitmodules": "".join(listed)})
+        site.repository(one["git"], main | {".gitmodules": "".join(listed)})
         folder = site.git / one["git"].removeprefix("https://")
         for path, commit in commits.items():
             words = ["git", "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}"]
             subprocess.run(words, cwd=folder, check=True)
         found[one["commit"]] = site.amended(folder)
     for one in stack["extensions"]:
-        if "git" in one:
+        if "git" in one and one["git"] not in here:
             found[one["commit"]] = site.repository(one["git"], pytorch3d)
     return found
 
@@ -77,10 +76,3 @@ def _files(stack: Mapping[str, Any]) -> dict[str, str]:
             comment = "# " if edit["file"].endswith(".py") else ""
             files[edit["file"]] = files.get(edit["file"], "") + f"{comment}{edit['old']}\n" * edit.get("times", 1)
     return files
-
-
-def _real(address: str) -> dict[str, str]:
-    """The files of a repository that lies on this machine."""
-    if not (root := os.environ.get(SOURCES)):
-        return {}
-    return tree(Path(root) / address.removeprefix("https://"))
