@@ -10,7 +10,9 @@ from typing import Any
 from typing_extensions import NotRequired, TypedDict
 
 from builder.facts import rows
-from builder.failures.model import Failure, Level, Pattern
+from builder.failures.model import Failure, Kind, Level, Pattern
+
+_HERE = Path(__file__).parent
 
 
 class Words(TypedDict):
@@ -19,26 +21,40 @@ class Words(TypedDict):
     text: str
     then: NotRequired[str]
     near: NotRequired[tuple[str, ...]]
+    unless: NotRequired[tuple[str, ...]]
     start: NotRequired[bool]
 
 
-class Row(TypedDict):
-    """A known failure as a file has it. A pattern that is a text alone stands for its `text`."""
+class Sign(TypedDict):
+    """A sign of how a log ends, as signs.yaml has it. A pattern that is a text alone stands for its `text`."""
 
     id: str
     patterns: tuple[str | Words, ...]
+    source: str
+
+
+class Row(Sign):
+    """A known failure as a file has it."""
+
     cause: str
     fix: str
-    source: str
+    stack: NotRequired[str]
     level: NotRequired[Level]
+    kind: NotRequired[Kind]
     over: NotRequired[tuple[str, ...]]
 
 
 @functools.cache
 def known() -> Mapping[str, Failure]:
     """Every known failure by its id."""
-    files = sorted((Path(__file__).parent / "known").glob("*.yaml"))
+    files = sorted((_HERE / "known").glob("*.yaml"))
     return {row["id"]: failure(row) for path in files for row in rows(path, Row)}
+
+
+@functools.cache
+def signs() -> Mapping[str, Failure]:
+    """The signs of an error, of a program's end and of work that goes on, by their ids; see signs.yaml."""
+    return {row["id"]: failure({**row, "cause": "", "fix": ""}) for row in rows(_HERE / "signs.yaml", Sign)}
 
 
 def failure(row: Mapping[str, Any]) -> Failure:
@@ -50,4 +66,5 @@ def failure(row: Mapping[str, Any]) -> Failure:
 def _pattern(given: str | Mapping[str, Any]) -> Pattern:
     if isinstance(given, str):
         return Pattern(text=given)
-    return Pattern(**{**given, "near": tuple(given.get("near", ()))})
+    lists = {key: tuple(given.get(key, ())) for key in ("near", "unless")}
+    return Pattern(**{**given, **lists})

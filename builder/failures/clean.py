@@ -7,9 +7,11 @@ import re
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)|[@-Z\\-_])?")
 _BLANKS = bytes.maketrans(b"\t\r", b"  ")
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-# `#12 3.456 ` of BuildKit, `name-1  | ` of Compose, and the time that build services put before a line.
+# `#12 3.456 ` of BuildKit, its bare `3.456 ` in the summary of a failure, `name-1  | ` of Compose, and the time that
+# build services put before a line.
 _MARKS = re.compile(
-    rb"\n(?:#\d{1,6} (?:\d{1,7}\.\d{1,3} )?|[\w.-]{1,64} {1,32}\| |\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|\+00:00) )"
+    rb"\n(?:#\d{1,6} (?:\d{1,7}\.\d{1,3} )?|\d{1,7}\.\d{1,3} (?=[ \S])|[\w.-]{1,64} {1,32}\| "
+    rb"|\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|\+00:00) )"
 )
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
 _LOGIN = re.compile(r"://[^/@\s]{1,200}@")

@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import InputError
-from builder.failures.catalogue import known
+from builder.failures.catalogue import known, signs
 from builder.failures.clean import clean, shown
-from builder.failures.model import Failure, Hit, Match, Pattern, Reading, ranked
+from builder.failures.ending import ending
+from builder.failures.model import Failure, Hit, Match, Pattern, Reading
+from builder.failures.quiet import passed_over, tried_again
+from builder.failures.rank import Found, Signs, ranked
 
 AHEAD = 8192  # bytes before and behind a text that its pattern may look at
+TAIL = 1 << 16  # bytes that are the end of a log
 KEPT = 3  # hits kept of each failure
 _PIECE = 1 << 18  # bytes read and searched at a time
 _TRIES = 2000  # times in one piece that a text may stand there without being a match; more is no log but an attack
@@ -62,20 +66,23 @@ class _Search:
 
     failure: str
     text: bytes
-    then: re.Pattern[bytes] | None
-    near: tuple[bytes, ...]
-    start: bool
+    pattern: Pattern
 
-    @classmethod
-    def of(cls, failure: str, pattern: Pattern) -> _Search:
-        then = re.compile(pattern.then.encode(), re.M) if pattern.then else None
-        near = tuple(word.encode() for word in pattern.near)
-        return cls(failure, pattern.text.encode(), then, near, pattern.start)
+    @functools.cached_property
+    def then(self) -> re.Pattern[bytes] | None:
+        """What must follow; compiled where the text was seen, as few of all are."""
+        return re.compile(self.pattern.then.encode(), re.M) if self.pattern.then else None
+
+    @functools.cached_property
+    def near(self) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Words of which one stands around, and words of which none does."""
+        pattern = self.pattern
+        return tuple(map(str.encode, pattern.near)), tuple(map(str.encode, pattern.unless))
 
     def at(self, block: bytes, place: int) -> tuple[int, Mapping[str, bytes]] | None:
         """Where the match ends, and its groups, if the text at this place is one."""
         end, groups = place + len(self.text), {}
-        if self.start and block[_line_start(block, place) : place].strip():
+        if self.pattern.start and block[_line_start(block, place) : place].strip():
             return None
         if self.then:
             followed = self.then.match(block, end, place + AHEAD)
@@ -83,7 +90,10 @@ class _Search:
                 return None
             end, groups = followed.end(), {name: value or b"" for name, value in followed.groupdict().items()}
         around = max(0, place - AHEAD), place + AHEAD
-        if self.near and not any(block.find(word, *around) >= 0 for word in self.near):
+        wanted, refused = self.near
+        if wanted and not any(block.find(word, *around) >= 0 for word in wanted):
+            return None
+        if any(block.find(word, *around) >= 0 for word in refused):
             return None
         return end, groups
 
@@ -111,7 +121,7 @@ class _Texts:
     @classmethod
     def of(cls, failures: Mapping[str, Failure]) -> _Texts:
         """The texts of all patterns of some failures."""
-        return cls(_Search.of(one.id, pattern) for one in failures.values() for pattern in one.patterns)
+        return cls(_Search(one.id, pattern.text.encode(), pattern) for one in failures.values() for pattern in one.patterns)
 
     def found(self, block: bytes, first: int, last: int) -> Iterator[tuple[_Search, int]]:
         """Each text and where it begins, of those that begin from first to before last."""
@@ -124,15 +134,16 @@ class _Texts:
 
 @functools.cache
 def _all_known() -> _Texts:
-    return _Texts.of(known())
+    return _Texts.of({**signs(), **known()})
 
 
 class _Scan:
-    """One reading. `block` holds what was not searched yet, and AHEAD bytes before it."""
+    """One reading. `block` holds what was not searched yet, and TAIL bytes before it."""
 
     def __init__(self, failures: Mapping[str, Failure] | None = None) -> None:
         self._known = known() if failures is None else failures
-        self._texts = _all_known() if failures is None else _Texts.of(failures)
+        self._all = _all_known() if failures is None else _Texts.of({**signs(), **failures})
+        self._texts = self._all
         self._found: dict[str, dict[int, Hit]] = {}
         self._waiting = bytearray()
         self._block, self._searched = b"", 0
@@ -156,52 +167,92 @@ class _Scan:
         """Search what is left and give what was found."""
         unfinished = bool(self._waiting) and not self._waiting.endswith(b"\n")
         self._take(bytes(self._waiting), last=True)
-        found = {
-            name: (tuple(hit for _, hit in sorted(hits.items()))[:KEPT], len(hits) > KEPT)
-            for name, hits in self._found.items()
-        }
         lines = self._line - 1 + self._block.count(b"\n") + unfinished
-        return Reading(matches=ranked(found, self._known), lines=lines, bytes=self._bytes)
+        last = self._last()
+        of = Signs(*(max((last.get(name, Hit(line=0, text="")).line, 0)) for name in ("error", "ended", "went-on")))
+        found = {name: self._hits(name, last.get(name)) for name in self._found if name in self._known}
+        first = min((hit for name in ("error", "ended") for hit in self._found.get(name, {}).values()), key=_line, default=None)
+        final = max((last[name] for name in ("error", "ended") if name in last), key=_line, default=first)
+        return Reading(
+            matches=ranked(found, self._known, of),
+            lines=lines,
+            bytes=self._bytes,
+            ending=ending(first, final, well=of.well, tail=self._block[-TAIL:]),
+        )
+
+    def _hits(self, name: str, last: Hit | None) -> Found:
+        """What was found of a failure. last: where it stands last near the log's end, None for nowhere."""
+        hits = [hit for _, hit in sorted(self._found[name].items())]
+        line = max(hits[-1].line, last.line if last else 0)
+        return Found(tuple(hits[:KEPT]), len(hits) > KEPT, line, near=last is not None)
+
+    def _last(self) -> dict[str, Hit]:
+        """Where each failure and sign stands last in the log's end."""
+        hits: dict[str, Hit] = {}
+        for search, place, end, groups in self._matches(self._all, max(0, len(self._block) - TAIL), len(self._block)):
+            if not hits.get(search.failure) or self._number(place) >= hits[search.failure].line:
+                hits[search.failure] = self._hit(place, end, groups)
+        return hits
 
     def _take(self, data: bytes, *, last: bool) -> None:
         self._block += clean(data)
         limit = len(self._block) if last else max(self._searched, len(self._block) - AHEAD)
         self._search(limit)
         self._searched = limit
-        if not last and (gone := limit - AHEAD) > 0:
+        if not last and (gone := limit - TAIL) > 0:
             self._line += self._block.count(b"\n", 0, gone)
-            self._block, self._searched = self._block[gone:], AHEAD
+            self._block, self._searched = self._block[gone:], limit - gone
 
     def _search(self, limit: int) -> None:
         """Keep the first hits of each failure among the texts that begin before limit."""
-        passed: dict[_Search, int] = {}  # one hit of a pattern on a line is enough
-        tries: Counter[_Search] = Counter()
-        for search, place in self._texts.found(self._block, self._searched, limit):
-            tries[search] += 1
-            enough = tries[search] > _TRIES or len(self._found.get(search.failure, ())) > KEPT
-            if enough or place < passed.get(search, 0):
-                continue
-            if matched := search.at(self._block, place):
-                self._keep(search.failure, place, *matched)
-                line_end = self._block.find(b"\n", place)
-                passed[search] = line_end if line_end >= 0 else limit
+        for search, place, end, groups in self._matches(self._texts, self._searched, limit):
+            if len(self._found.get(search.failure, ())) <= KEPT:
+                self._keep(search.failure, self._hit(place, end, groups))
         done = {name for name, hits in self._found.items() if len(hits) > KEPT}
         if any(one.failure in done for one in self._texts.searches):
             self._texts = _Texts(one for one in self._texts.searches if one.failure not in done)
 
-    def _keep(self, failure: str, place: int, end: int, groups: Mapping[str, bytes]) -> None:
-        line = self._line + self._block.count(b"\n", 0, place)
-        first, final = max(_line_start(self._block, place), place - 100), min(end, place + 500)
+    def _matches(
+        self, texts: _Texts, first: int, limit: int
+    ) -> Iterator[tuple[_Search, int, int, Mapping[str, bytes]]]:
+        """Each pattern that stands from first to before limit, once for a line: it, where it begins, ends, its groups."""
+        block = self._block
+        passed: dict[_Search, int] = {}
+        tries: Counter[_Search] = Counter()
+        for search, place in texts.found(block, first, limit):
+            tries[search] += 1
+            if tries[search] > _TRIES or place < passed.get(search, 0):
+                continue
+            if not (matched := search.at(block, place)):
+                continue
+            line_end = block.find(b"\n", place)
+            passed[search] = line_end if line_end >= 0 else limit
+            start = _line_start(block, place)
+            if not passed_over(block[start : passed[search]][:AHEAD], block[max(0, start - AHEAD) : start]):
+                yield search, place, *matched
+
+    def _number(self, place: int) -> int:
+        return self._line + self._block.count(b"\n", 0, place)
+
+    def _hit(self, place: int, end: int, groups: Mapping[str, bytes]) -> Hit:
+        start = _line_start(self._block, place)
+        first, final = max(start, place - 100), min(end, place + 500)
         line_end = self._block.find(b"\n", final, final + 300)
-        text = shown(self._block[first : line_end if line_end >= 0 else final + 300])
-        if first > _line_start(self._block, place):
-            text = f"…{text}"
+        whole = self._block[first : line_end if line_end >= 0 else final + 300]
+        text = f"…{shown(whole)}" if first > start else shown(whole)
         values = {name: shown(value[:200]) for name, value in groups.items()}
-        hit = Hit(line=line, text=text, groups=values, length=end - place)
+        passing = tried_again(self._block[start : line_end if line_end >= 0 else final + 300])
+        return Hit(line=self._number(place), text=text, groups=values, length=end - place, passing=passing)
+
+    def _keep(self, failure: str, hit: Hit) -> None:
         hits = self._found.setdefault(failure, {})
-        other = hits.get(line, hit)
+        other = hits.get(hit.line, hit)
         longer = hit if hit.length > other.length else other
-        hits[line] = replace(longer, groups={**other.groups, **values})
+        hits[hit.line] = replace(longer, groups={**other.groups, **hit.groups})
+
+
+def _line(hit: Hit) -> int:
+    return hit.line
 
 
 def _line_start(block: bytes, place: int) -> int:

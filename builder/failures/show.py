@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def show(title: str, matches: Sequence[Match], ui: Ui) -> None:
     """Show recognised failures, the most specific first, each with its lines, its cause and the one thing to do."""
-    rows = [[one.failure.id, one.failure.level, _lines(one), one.hits[0].text] for one in matches]
+    rows = [[one.failure.id, one.level, one.lines, one.hits[0].text] for one in matches]
     ui.table(title, ["failure", "level", "lines", "words"], rows)
     for one in matches:
         follows = f" (follows from {one.follows})" if one.follows else ""
