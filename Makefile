@@ -31,6 +31,7 @@ help: ## this list
 	@echo 'HOST=1      check: this machine too    FIX=1  doctor: mend what is safe    ONLY=host  doctor: or network'
 	@echo 'CONTAINER=NAME  doctor: look into a running container instead, changing nothing    REPORT=FILE.md  and write it down'
 	@echo 'LOG=FILE  doctor: name the known failures in a log of a build, an install or a run (- for standard input)'
+	@echo 'FORMAT=markdown  doctor LOG=FILE: for pasting into an issue'
 	@echo 'SAVE_ROOT=FILE  doctor: save the roots that are not trusted, to show to an administrator'
 	@echo 'CA_BUNDLE=  PEM or DER files, or folders, to trust beside the system store'
 	@echo 'TLS=hash-locked  fetch: locked files may come over unverified TLS, held to their sha256 (docs/settings.md)'
@@ -80,7 +81,7 @@ import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list 
 	@$(run) import $(if $(OVERWRITE_STACKS),--overwrite-stacks) '$(BUNDLE)'
 
 doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
-	@$(run) doctor $(call given,LOG,log) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only '$(ONLY)') $(if $(FIX),--fix) $(offline) $(names)
+	@$(run) doctor $(call given,LOG,log) $(call given,FORMAT,format) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only '$(ONLY)') $(if $(FIX),--fix) $(offline) $(names)
 
 lint: venv ## ruff, mypy --strict and the rule of layers
 	@.venv/bin/ruff check --quiet .

@@ -130,10 +130,10 @@ class _Steps:
 
 def _recognised(error: ModelstacksError, log: Path) -> ModelstacksError:
     """The error of a failed step with cause and fix of the first known failure in the whole log."""
-    first = next((one for one in recognise_file(log).matches if one.failure.level == "error"), None)
+    first = next((one for one in recognise_file(log).matches if one.level == "error"), None)
     if first and isinstance(error, JobError):
         error.why += f"\nknown failure {first.failure.id}: {first.cause}"
-        error.fix = f"{first.fix}; `make doctor LOG={log}` says more"
+        error.fix = f"{first.stack or first.fix}; `make doctor LOG={log}` says more"
     return error
 
 

@@ -226,8 +226,8 @@ def _explained(error: JobError, recipe: Recipe, log: Path) -> ModelstacksError:
     fix = "see the whole log; `edits`, `flags` and `env` of the extension change how it is compiled"
     if missing := re.match(r"ModuleNotFoundError: No module named '(\w+)", first):
         fix = f"list what has {missing[1]} under `packages` of the toolchain, which is all that a setup.py finds"
-    elif known := next((one for one in recognise_file(log).matches if one.failure.level == "error"), None):
-        first, fix = f"{first}; likely cause: {known.cause}", known.fix
+    elif known := next((one for one in recognise_file(log).matches if one.level == "error"), None):
+        first, fix = f"{first}; likely cause: {known.cause}", known.stack or known.fix
     return JobError(f"{recipe.project} does not compile", where=str(log), why=first, fix=fix)
 
 

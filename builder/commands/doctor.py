@@ -12,6 +12,7 @@ from builder.errors import InputError, JobError, SurroundingsError
 
 if TYPE_CHECKING:
     from builder.doctor import Part
+    from builder.failures.text import Format
 
 
 @click.command(cls=Verb)
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="With --container: write a Markdown report too."
 )
 @click.option("--log", default="", metavar="FILE", help="A log of a build, an install or a run; - for standard input.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="With --log: text for a terminal, or Markdown for pasting into an issue.",
+)
 @OFFLINE
 @click.pass_obj
 def command(
@@ -39,19 +48,24 @@ def command(
     container: str,
     report: Path | None,
     log: str,
+    form: Format,
     offline: bool,
-) -> None:
+) -> int | None:
     """Say what is wrong with this machine and the network, and the settings in force; or with a container or a log.
 
-    A container is only looked at: nothing in it is changed. With --log the exit code is 0, whatever is recognised.
+    A container is only looked at: nothing in it is changed. With --log the result is on stdout, and the exit code is
+    1 where an error was found in it, 0 where none was.
     """
     if log:
-        return _doctor_log(run, log, alone=not (stacks or save_root or only or fix or container or report))
+        return _doctor_log(run, log, form, alone=not (stacks or save_root or only or fix or container or report))
+    if form != "text":
+        raise InputError("--format goes with --log", fix="doctor --log FILE --format markdown")
     if container or report:
         alone = not (stacks or save_root or only or fix)
-        return _doctor_container(run, container if alone else "", report)
+        _doctor_container(run, container if alone else "", report)
+        return None
     from builder.doctor import PARTS
-    from builder.doctor import doctor as examine
+    from builder.doctor.examine import doctor as examine
 
     parts = [part for part in PARTS if only in (None, part) and not (offline and part == "network")]
     found = examine(run.stacks.named(stacks, "all"), run.settings, run.ui, parts=parts, fix=fix, save_root=save_root)
@@ -63,14 +77,15 @@ def command(
     return None
 
 
-def _doctor_log(run: Run, name: str, *, alone: bool) -> None:
+def _doctor_log(run: Run, name: str, form: Format, *, alone: bool) -> int:
     from builder.doctor.log import examine_log
 
     if not alone:
         raise InputError("--log goes alone", fix="doctor --log FILE")
     found = examine_log(name, run.ui)
-    found.show(run.ui)
+    run.ui.result(found.text(form))
     run.ui.document(found.document())
+    return 1 if found.reading.failed else 0
 
 
 def _doctor_container(run: Run, name: str, report: Path | None) -> None:

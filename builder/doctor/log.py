@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.failures import Reading, recognise_stream
-from builder.failures.show import show
+from builder.failures.text import Format, markdown, plain
 from builder.ui import Ui
+
+_WIDEST = 100  # columns that are used of a wide terminal
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,20 @@ class LogReport:
 
     def document(self) -> dict[str, Any]:
         """For --json."""
-        failures = [match.document() for match in self.reading.matches]
-        return {"log": self.name, "lines": self.reading.lines, "bytes": self.reading.bytes, "failures": failures}
+        reading = self.reading
+        return {
+            "log": self.name,
+            "lines": reading.lines,
+            "bytes": reading.bytes,
+            "failures": [match.document() for match in reading.matches],
+            "ending": reading.ending.document(),
+        }
 
-    def show(self, ui: Ui) -> None:
-        """The failures, or plainly that none is known."""
-        if self.reading.matches:
-            show(f"known failures in {self.name}", self.reading.matches, ui)
-        else:
-            ui.say(f"no known failure in the {self.reading.lines} lines of {self.name}")
+    def text(self, form: Format) -> str:
+        """The failures, or plainly that none is known, and what can be said all the same."""
+        if form == "markdown":
+            return markdown(self.name, self.reading)
+        return plain(self.name, self.reading, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
 
 
 def examine_log(path: str, ui: Ui) -> LogReport:

@@ -1,4 +1,4 @@
-"""Known failures for people: one table, then cause and fix of each."""
+"""Known failures in a table of a verb's talk, then cause and fix of each; for the author of a stack."""
 
 from __future__ import annotations
 
@@ -18,8 +18,4 @@ def show(title: str, matches: Sequence[Match], ui: Ui) -> None:
     for one in matches:
         follows = f" (follows from {one.follows})" if one.follows else ""
         ui.say(f"{one.failure.id}{follows}: {one.cause}")
-        ui.say(f"  fix: {one.fix}")
-
-
-def _lines(match: Match) -> str:
-    return ", ".join(str(hit.line) for hit in match.hits) + (" …" if match.more else "")
+        ui.say(f"  fix: {one.stack or one.fix}")

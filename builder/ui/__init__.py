@@ -1,4 +1,4 @@
-"""Talk: the only room that prints. Human talk goes to stderr, the one JSON document to stdout.
+"""Talk: the only room that prints. Human talk goes to stderr; the one JSON document, or the text of a result, to stdout.
 
 On a terminal long work shows bars; elsewhere plain lines. `NO_COLOR` is obeyed (rich does).
 rich is imported by the first line that is printed: `--help` and a run that only gives JSON need none of it.
@@ -150,6 +150,12 @@ class Ui:
             yield transfer
         finally:
             transfer.close()
+
+    def result(self, text: str) -> None:
+        """What the run was asked for, as text on stdout; nothing where JSON was asked for."""
+        if not self.as_json:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
 
     def document(self, value: dict[str, Any]) -> None:
         """Print the run's one JSON document, when JSON was asked for; only the first one counts."""

@@ -19,6 +19,7 @@ KINDS: dict[Path, Any] = {
     **{FOLDER / f"{name}.yaml": get_args(hint)[0] for name, hint in get_type_hints(Facts).items()},
     BUILDER / "doctor/container/facts/modules.yaml": container.Module,
     BUILDER / "lock/known.yaml": known.Row,
+    BUILDER / "failures/signs.yaml": catalogue.Sign,
     **dict.fromkeys((BUILDER / "failures/known").glob("*.yaml"), catalogue.Row),
 }
 KINDS.pop(FOLDER / "smoke_names.yaml")  # its rows are the modules of a folder

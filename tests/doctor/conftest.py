@@ -16,7 +16,8 @@ import pytest
 import trustme
 
 from builder import spec
-from builder.doctor import Report, doctor
+from builder.doctor.examine import doctor
+from builder.doctor.report import Report
 from builder.doctor.model import Diagnosis
 from builder.settings import load
 from builder.ui import Ui

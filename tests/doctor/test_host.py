@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from builder.check import packaged_facts
-from builder.doctor import Diagnosis, doctor, fix, leftovers
+from builder.doctor import fix, leftovers
 from builder.doctor.checks import driver, engine, machine, stacks
+from builder.doctor.examine import doctor
+from builder.doctor.model import Diagnosis
 from builder.doctor.report import Report, Section
 from builder.engine.client import Engine
 from builder.errors import InputError

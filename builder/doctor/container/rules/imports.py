@@ -31,7 +31,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
 
 def _known(said: str) -> Match | None:
     """The known failure that an import's last words show, one about NumPy before any other."""
-    found = [one for one in recognise(said.splitlines()) if one.failure.level == "error"]
+    found = [one for one in recognise(said.splitlines()) if one.level == "error"]
     return next((one for one in found if one.failure.id in _OLD | _NEW), next(iter(found), None))
 
 
