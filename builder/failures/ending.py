@@ -10,7 +10,7 @@ from builder.failures.model import Ending, Hit
 
 # What was being done, the most telling last: a step of a Dockerfile, a wheel that is built, a file of a traceback.
 _STEPS = (
-    re.compile(rb"^> (\[[^\]\n]{1,80}\] (?:RUN|COPY|ADD|FROM) [^\n]{1,300})", re.M),
+    re.compile(rb"^ ?> (\[[^\]\n]{1,80}\] (?:RUN|COPY|ADD|FROM) [^\n]{1,300})", re.M),
     re.compile(rb"^(\[[^\]\n]{1,60}\d{1,4}/\d{1,4}\] (?:RUN|COPY|ADD|FROM) [^\n]{1,300})", re.M),
     re.compile(rb"^(Step \d{1,4}/\d{1,4} : [^\n]{1,300})", re.M),
     re.compile(rb"((?:Building wheel for|Preparing metadata for|Failed to build) [\w.`=-]{1,120})"),
@@ -22,7 +22,9 @@ _STEPS = (
 _SORTS: Sequence[tuple[str, re.Pattern[str], str]] = (
     (
         "the start of a container",
-        re.compile(r"Error response from daemon|OCI runtime|exec format|executable file not found|failed to create shim"),
+        re.compile(
+            r"Error response from daemon|OCI runtime|exec format|executable file not found|failed to create shim"
+        ),
         "make doctor ONLY=host",
     ),
     (
@@ -37,12 +39,17 @@ _SORTS: Sequence[tuple[str, re.Pattern[str], str]] = (
     ),
     (
         "a compilation",
-        re.compile(r"\.(?:c|cc|cpp|cu|cuh|h|hpp|o)\b.*error|fatal error|nvcc|ptxas|ninja|CMake|make: |undefined reference|gcc|g\+\+"),
+        re.compile(
+            r"\.(?:c|cc|cpp|cu|cuh|h|hpp|o)\b.*error|fatal error|nvcc|ptxas|ninja|CMake|make: "
+            r"|undefined reference|gcc|g\+\+"
+        ),
         "make doctor LOG=FILE, with the whole log: docker build --progress=plain . 2>&1 | tee FILE",
     ),
     (
         "an install",
-        re.compile(r"subprocess-exited|[Bb]uild(?:ing)? wheel|distribution|requirement|resolv|dpkg|^E: |conda|Failed to build"),
+        re.compile(
+            r"subprocess-exited|[Bb]uild(?:ing)? wheel|distribution|requirement|resolv|dpkg|^E: |conda|Failed to build"
+        ),
         "make doctor LOG=FILE, with the whole log: pip install -v … 2>&1 | tee FILE",
     ),
     ("the run of a program", re.compile(""), "make doctor CONTAINER=NAME, while its container runs"),

@@ -13,9 +13,11 @@ _PASSED_OVER = re.compile(
     rb"|Skipping import of|Processing without|Proceeding without"
 )
 _TRIED_AGAIN = re.compile(
-    rb"Retrying(?: \(Retry\(|\.\.\.| in | request|\b)|[Ww]ill retry|[Rr]etry attempt|Trying again|Max retries .{0,40}Retrying"
+    rb"Retrying(?: \(Retry\(|\.\.\.| in | request|\b)|[Ww]ill retry|[Rr]etry attempt|Trying again"
 )
-_SUBJECT = re.compile(rb"[ *|/\\]{0,12}(?=[0-9]{0,39}[a-f])[0-9a-f]{7,40} (?:\([^)\n]{1,80}\) )?\S")  # of `git log --oneline`
+_SUBJECT = re.compile(
+    rb"[ *|/\\]{0,12}(?=[0-9]{0,39}[a-f])[0-9a-f]{7,40} (?:\([^)\n]{1,80}\) )?\S"
+)  # of `git log --oneline`
 
 
 def passed_over(line: bytes, before: bytes) -> bool:

@@ -69,6 +69,11 @@ class _Search:
     pattern: Pattern
 
     @functools.cached_property
+    def rarest(self) -> int:
+        """Where the text has the rarest bytes of those that a mark may begin with."""
+        return max((_RARE.find(byte), at) for at, byte in enumerate(self.text[: 1 - _MARK]))[1]
+
+    @functools.cached_property
     def then(self) -> re.Pattern[bytes] | None:
         """What must follow; compiled where the text was seen, as few of all are."""
         return re.compile(self.pattern.then.encode(), re.M) if self.pattern.then else None
@@ -110,8 +115,7 @@ class _Texts:
         self.longest = max((len(one.text) for one in self.searches), default=0)
         self._marks: dict[bytes, list[tuple[_Search, int]]] = {}
         for one in self.searches:
-            _, offset = max((_RARE.find(byte), at) for at, byte in enumerate(one.text[: 1 - _MARK]))
-            self._marks.setdefault(one.text[offset : offset + _MARK], []).append((one, offset))
+            self._marks.setdefault(one.text[one.rarest : one.rarest + _MARK], []).append((one, one.rarest))
         rest: dict[int, list[bytes]] = {}
         for mark in self._marks:
             rest.setdefault(mark[0], []).append(re.escape(mark[1:]))
@@ -121,7 +125,9 @@ class _Texts:
     @classmethod
     def of(cls, failures: Mapping[str, Failure]) -> _Texts:
         """The texts of all patterns of some failures."""
-        return cls(_Search(one.id, pattern.text.encode(), pattern) for one in failures.values() for pattern in one.patterns)
+        return cls(
+            _Search(one.id, pattern.text.encode(), pattern) for one in failures.values() for pattern in one.patterns
+        )
 
     def found(self, block: bytes, first: int, last: int) -> Iterator[tuple[_Search, int]]:
         """Each text and where it begins, of those that begin from first to before last."""
@@ -171,7 +177,9 @@ class _Scan:
         last = self._last()
         of = Signs(*(max((last.get(name, Hit(line=0, text="")).line, 0)) for name in ("error", "ended", "went-on")))
         found = {name: self._hits(name, last.get(name)) for name in self._found if name in self._known}
-        first = min((hit for name in ("error", "ended") for hit in self._found.get(name, {}).values()), key=_line, default=None)
+        first = min(
+            (hit for name in ("error", "ended") for hit in self._found.get(name, {}).values()), key=_line, default=None
+        )
         final = max((last[name] for name in ("error", "ended") if name in last), key=_line, default=first)
         return Reading(
             matches=ranked(found, self._known, of),
@@ -188,11 +196,13 @@ class _Scan:
 
     def _last(self) -> dict[str, Hit]:
         """Where each failure and sign stands last in the log's end."""
-        hits: dict[str, Hit] = {}
-        for search, place, end, groups in self._matches(self._all, max(0, len(self._block) - TAIL), len(self._block)):
-            if not hits.get(search.failure) or self._number(place) >= hits[search.failure].line:
-                hits[search.failure] = self._hit(place, end, groups)
-        return hits
+        places: dict[str, tuple[int, int, Mapping[str, bytes]]] = {}
+        for search, place, end, groups in self._matches(
+            self._all, max(0, len(self._block) - TAIL), len(self._block)
+        ):
+            if place >= places.get(search.failure, (0, 0, {}))[0]:
+                places[search.failure] = place, end, groups
+        return {name: self._hit(*where) for name, where in places.items()}
 
     def _take(self, data: bytes, *, last: bool) -> None:
         self._block += clean(data)
@@ -205,17 +215,17 @@ class _Scan:
 
     def _search(self, limit: int) -> None:
         """Keep the first hits of each failure among the texts that begin before limit."""
-        for search, place, end, groups in self._matches(self._texts, self._searched, limit):
-            if len(self._found.get(search.failure, ())) <= KEPT:
-                self._keep(search.failure, self._hit(place, end, groups))
         done = {name for name, hits in self._found.items() if len(hits) > KEPT}
         if any(one.failure in done for one in self._texts.searches):
             self._texts = _Texts(one for one in self._texts.searches if one.failure not in done)
+        for search, place, end, groups in self._matches(self._texts, self._searched, limit):
+            if len(self._found.get(search.failure, ())) <= KEPT:
+                self._keep(search.failure, self._hit(place, end, groups))
 
     def _matches(
         self, texts: _Texts, first: int, limit: int
     ) -> Iterator[tuple[_Search, int, int, Mapping[str, bytes]]]:
-        """Each pattern that stands from first to before limit, once for a line: it, where it begins, ends, its groups."""
+        """Each pattern that begins from first to before limit, once a line: it, its place, its end, its groups."""
         block = self._block
         passed: dict[_Search, int] = {}
         tries: Counter[_Search] = Counter()

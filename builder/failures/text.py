@@ -32,7 +32,13 @@ def markdown(name: str, reading: Reading) -> str:
     """A reading for an issue: what the log says stands in blocks of code, where nothing of it is obeyed."""
     lines = [f"**{_headline(name.replace('`', ''), reading)}**"]
     for one, below in _nested(reading.matches):
-        lines += ["", f"### {one.level}: `{one.failure.id}`, line {one.lines}", "", *_fenced(_cut(one.hits[0].text)), ""]
+        lines += [
+            "",
+            f"### {one.level}: `{one.failure.id}`, line {one.lines}",
+            "",
+            *_fenced(_cut(one.hits[0].text)),
+            "",
+        ]
         lines += [f"- **{word}:** {text}" for word, text in _said(one)]
         lines += [f"- then follows: `{other.failure.id}`, line {other.lines}: {other.cause}" for other in below]
     if _unknown(reading):
@@ -46,7 +52,9 @@ def _headline(name: str, reading: Reading) -> str:
     errors = sum(one.level == "error" for one in reading.matches)
     others = len(reading.matches) - errors
     if reading.matches:
-        counts = [f"{count} {word}{'s' if count > 1 else ''}" for count, word in ((errors, "error"), (others, "warning"))]
+        counts = [
+            f"{count} {word}{'s' if count > 1 else ''}" for count, word in ((errors, "error"), (others, "warning"))
+        ]
         known = f"{' and '.join(one for one in counts if not one.startswith('0'))} {where}"
         return f"{known}; an error that is not known ends it" if _unknown(reading) else known
     return f"no known failure {where}" + ("; an error ends it all the same" if reading.failed else "")
@@ -77,9 +85,10 @@ def _said(one: Match) -> list[tuple[str, str]]:
 
 
 def _ended(ending: Ending) -> Iterator[tuple[str, str]]:
-    assert ending.last  # it failed
-    yield "last error", f"line {ending.last.line}: {_cut(ending.last.text)}"
-    if ending.first and ending.first.line != ending.last.line:
+    last = ending.last.line if ending.last else 0
+    if ending.last:
+        yield "last error", f"line {last}: {_cut(ending.last.text)}"
+    if ending.first and ending.first.line != last:
         yield "first error", f"line {ending.first.line}: {_cut(ending.first.text)}"
     if ending.step:
         yield "step", _cut(ending.step)
@@ -100,5 +109,5 @@ def _wrapped(start: str, text: str, width: int) -> list[str]:
 
 def _fenced(text: str) -> list[str]:
     """A block of code whose fence is longer than any in the text."""
-    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 3)
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=2) + 1)
     return [fence, text, fence]

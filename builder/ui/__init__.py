@@ -1,4 +1,4 @@
-"""Talk: the only room that prints. Human talk goes to stderr; the one JSON document, or the text of a result, to stdout.
+"""Talk: the only room that prints. Human talk goes to stderr; one JSON document, or a result's text, to stdout.
 
 On a terminal long work shows bars; elsewhere plain lines. `NO_COLOR` is obeyed (rich does).
 rich is imported by the first line that is printed: `--help` and a run that only gives JSON need none of it.

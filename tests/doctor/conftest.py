@@ -17,8 +17,8 @@ import trustme
 
 from builder import spec
 from builder.doctor.examine import doctor
-from builder.doctor.report import Report
 from builder.doctor.model import Diagnosis
+from builder.doctor.report import Report
 from builder.settings import load
 from builder.ui import Ui
 from tests.conftest import write_stack
