@@ -197,9 +197,7 @@ class _Scan:
     def _last(self) -> dict[str, Hit]:
         """Where each failure and sign stands last in the log's end."""
         places: dict[str, tuple[int, int, Mapping[str, bytes]]] = {}
-        for search, place, end, groups in self._matches(
-            self._all, max(0, len(self._block) - TAIL), len(self._block)
-        ):
+        for search, place, end, groups in self._matches(self._all, max(0, len(self._block) - TAIL), len(self._block)):
             if place >= places.get(search.failure, (0, 0, {}))[0]:
                 places[search.failure] = place, end, groups
         return {name: self._hit(*where) for name, where in places.items()}
