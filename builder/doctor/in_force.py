@@ -12,7 +12,7 @@ from builder.doctor.proxy import shown
 from builder.errors import SurroundingsError
 from builder.net.index import default_index
 from builder.net.tls import stores
-from builder.net.urls import clean_url
+from builder.net.urls import clean_text
 from builder.settings import Settings
 
 
@@ -95,7 +95,7 @@ def _paths(paths: Sequence[Path]) -> str:
 
 def _clean(text: str) -> str:
     """Without the login and the query values of any address in it."""
-    return _printable(re.sub(r"https?://\S+", lambda found: clean_url(found[0]), text))
+    return _printable(clean_text(text))
 
 
 def _printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -30,4 +31,4 @@ def proxy_of(url: str) -> Proxy | None:
 
 def shown(value: str) -> str:
     """A proxy variable's value as it may be shown: host and port."""
-    return value.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    return re.split(r"[/?#;]", value.rpartition("://")[2].rpartition("@")[2])[0]

@@ -19,6 +19,7 @@ from builder.engine.hosts import Have, Plan, plan
 from builder.engine.probe import EngineError
 from builder.errors import JobError, SurroundingsError
 from builder.net.archive import archive
+from builder.net.urls import clean_text
 from builder.settings import load
 from builder.ui import Ui
 
@@ -182,5 +183,5 @@ def _apt(args: Sequence[str], ui: Ui) -> int:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
             if line.strip():
-                ui.sub("apt", line.rstrip())
+                ui.sub("apt", clean_text(line.rstrip()))
     return process.returncode

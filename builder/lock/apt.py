@@ -25,6 +25,7 @@ from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
+from builder.net.urls import clean_text
 from builder.origin import Origin
 from builder.settings import Settings
 
@@ -94,7 +95,8 @@ class Apt:
         done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
         if done.returncode == 0:
             return done.stdout
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "W:", "Err:"))]
+        spoken = clean_text(done.stderr + done.stdout)
+        said = [line for line in spoken.splitlines() if line.startswith(("E:", "W:", "Err:"))]
         if unknown := re.search(r"Unable to locate package (\S+)|Package '(\S+)' has no installation", "\n".join(said)):
             fix = "correct the name, or add the suite that has it to the base"
             raise InputError(f"system package {unknown[1] or unknown[2]} is not in the archive", fix=fix)
@@ -103,7 +105,7 @@ class Apt:
         if command[1] == "update":
             fix = "check the network, and the mirror (MODELSTACKS_DEBIAN_MIRROR, or the host's apt sources)"
             raise SurroundingsError("the archive cannot be read", why="; ".join(said[-4:]), fix=fix)
-        why = "; ".join(said[-4:]) or done.stderr[-500:]
+        why = "; ".join(said[-4:]) or clean_text(done.stderr)[-500:]
         raise JobError(f"{command[0]} {command[1]} failed", why=why, fix="see apt's words")
 
 

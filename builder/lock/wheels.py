@@ -26,6 +26,7 @@ from builder.lock.tags import rank
 from builder.net.index import Link, default_index, links
 from builder.net.session import Session, clean_url
 from builder.net.untrusted import untrusted
+from builder.net.urls import clean_text
 from builder.net.uv import environment as uv_environment
 from builder.origin import Origin
 from builder.settings import Settings
@@ -251,7 +252,7 @@ def _uv_once(command: Sequence[str], home: Path, environment: Mapping[str, str],
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:
         return
-    said = re.sub(r"://[^/\s@]*@", "://", " ".join(done.stderr.split()))
+    said = clean_text(" ".join(done.stderr.split()))
     if "No solution found" in said:
         raise _NoSolution(said)
     if "ertificate" in said and (url := re.search(r"https://[^\s`'\")>]+", said)):

@@ -14,7 +14,7 @@ from builder.net.client import authorization
 from builder.net.submodules import LIMIT, Submodule, join, submodules
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
-from builder.net.urls import clean_url
+from builder.net.urls import clean_text, clean_url
 from builder.origin import Origin
 from builder.settings import Settings
 
@@ -164,7 +164,7 @@ class _Git:
     def _failed(self, stderr: str) -> JobError | SurroundingsError:
         where = clean_url(self._url)
         lines = [line for line in stderr.splitlines() if line.strip()]
-        why = re.sub(r"://[^/\s@]*@", "://", lines[-1]) if lines else "git says nothing"
+        why = clean_text(lines[-1]) if lines else "git says nothing"
         if _UNTRUSTED.search(stderr):
             return untrusted(self._url, why, self._settings)
         if _UNREACHABLE.search(stderr):
