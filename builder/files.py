@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
+
+from builder.errors import SurroundingsError
 
 _CHUNK = 1 << 20
 
@@ -86,6 +89,48 @@ def same_file(source: Path, target: Path) -> None:
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(target)
+
+
+def own_folder(folder: Path) -> None:
+    """Have a folder that is one itself. Raises SurroundingsError for a link, which would lead writes elsewhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        why = "what is written there would land where it leads"
+        raise SurroundingsError("a folder of ours is a link", where=str(folder), why=why, fix="remove the link")
+
+
+def only_own(path: Path) -> None:
+    """Leave at path a plain file of this user's without a second name, or nothing; a link there is removed.
+
+    Raises SurroundingsError for a folder.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        raise SurroundingsError("a folder stands where a file belongs", where=str(path), fix="remove it")
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+        path.unlink(missing_ok=True)
+
+
+def open_own(path: Path) -> BinaryIO:
+    """Open a file for reading and appending, unbuffered, made where it is not there; never through a link.
+
+    Raises OSError (ELOOP) where a link came there meanwhile.
+    """
+    only_own(path)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return cast(BinaryIO, os.fdopen(os.open(path, flags, 0o666), "a+b", buffering=0))
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """The first bytes of a plain file, whoever has it. Raises OSError for a link, and for what is no plain file."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        return stream.read(most)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Protocol
 from builder.errors import JobError
 from builder.fetch.foreign import HEAD, advice, foreign
 from builder.fetch.shelf import Shelf
+from builder.files import open_own
 from builder.net import Stopped
 from builder.net.session import Body, Cut, clean_url
 
@@ -76,7 +77,7 @@ class _Part:
 
     def __init__(self, shelf: Shelf, url: str, session: Source, advance: Callable[[int], None]) -> None:
         self._artifact, self._url, self._session, self._advance = shelf.artifact, url, session, advance
-        self._stream = shelf.part.open("a+b", buffering=0)
+        self._stream = open_own(shelf.part)
         self._digest = hashlib.sha256()
         self._have = self._unsaid = 0
         self._start = b""

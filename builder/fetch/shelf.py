@@ -12,13 +12,14 @@ from contextlib import contextmanager
 import filelock
 
 from builder.errors import InputError
-from builder.files import sha256_text
+from builder.files import only_own, open_own, own_folder, read_plain, sha256_text
 from builder.lock.model import Artifact
 from builder.net import Stopped
 from builder.settings import Settings
 from builder.spec.parts import hash_prefix
 
 _PIECE = 1 << 20
+_STAMP = 4096  # bytes of a stamp; it holds a name, a size and a time
 
 
 class Shelf:
@@ -39,14 +40,16 @@ class Shelf:
     def stamped(self) -> bool:
         """Whether the file was verified and has neither changed size nor time since; costs two small reads."""
         try:
-            return self._stamp.read_text() == self._state()
-        except (OSError, ValueError):
+            return read_plain(self._stamp, _STAMP) == self._state().encode()
+        except OSError:
             return False
 
     def stamp(self) -> None:
         """Note that the file as it is now has been verified; a note torn by a crash only costs a hash."""
-        self._stamp.parent.mkdir(parents=True, exist_ok=True)
-        self._stamp.write_text(self._state())
+        own_folder(self._stamp.parent)
+        with open_own(self._stamp) as stream:
+            stream.truncate(0)
+            stream.write(self._state().encode())
 
     def _state(self) -> str:
         stat = self.path.lstat()
@@ -72,7 +75,7 @@ class Shelf:
     def set_aside(self) -> str:
         """Move the file to .set-aside/FILENAME.N and give back that path, relative to the home folder."""
         aside = self.folder / ".set-aside"
-        aside.mkdir(parents=True, exist_ok=True)
+        own_folder(aside)
         number = 1
         while os.path.lexists(target := aside / f"{self.artifact.filename}.{number}"):
             number += 1
@@ -83,14 +86,17 @@ class Shelf:
     def partial(self) -> int:
         """Bytes of the artifact that came before, 0 if none."""
         try:
-            return min(self.part.stat().st_size, self.artifact.size)
+            return min(self.part.lstat().st_size, self.artifact.size)
         except OSError:
             return 0
 
     @contextmanager
     def held(self, stopping: threading.Event) -> Iterator[None]:
-        """Hold the artifact against other runs; waits for them. Raises Stopped when told to stop."""
-        self.part.parent.mkdir(parents=True, exist_ok=True)
+        """Hold the artifact against other runs, its part a plain file of ours or none; waits for them.
+
+        Raises Stopped when told to stop, SurroundingsError where a link or folder is in the way.
+        """
+        own_folder(self.part.parent)
         lock = filelock.FileLock(self.part.with_suffix(".lock"))
         while not stopping.is_set():
             try:
@@ -98,6 +104,7 @@ class Shelf:
             except filelock.Timeout:
                 continue
             try:
+                only_own(self.part)
                 yield
             finally:
                 lock.release()
