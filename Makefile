@@ -5,12 +5,20 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-STACK ?=
-GPU ?= auto
+# What a user or a CI job gives is data: no make function and no shell may run what is in it. Its raw text goes to
+# recipes as the variable given_NAME of their environment, where "$$given_NAME" is a word and nothing more.
+GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
+	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME
+$(foreach name,$(GIVEN),$(eval given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
+# tools/venv.sh and the program read these by their own names.
+$(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+given_GPU := $(or $(given_GPU),auto)
 comma := ,
-names := $(subst $(comma), ,$(STACK))
-run := .venv/bin/python -m builder $(if $(JSON),--json) $(if $(TLS),--set tls='$(TLS)') $(foreach folder,$(STACKS),--stacks '$(folder)')
-offline := $(if $(OFFLINE),--offline)
+# IFS and -f: a list of names is split at commas and spaces, and no name is a pattern of files.
+run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --stacks "$$folder"; done; IFS=' ,'; \
+	exec .venv/bin/python -m builder $(if $(given_JSON),--json) $(if $(given_TLS),--set "tls=$$given_TLS") "$$@"
+names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
+offline := $(if $(given_OFFLINE),--offline)
 
 VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
@@ -48,40 +56,40 @@ list: venv ## the stacks there are, and how far each one is
 	@$(run) list
 
 check: venv ## hold stacks and their locks against the known facts, with HOST=1 this machine too (all, if not given)
-	@$(run) check $(if $(filter command,$(origin HOST)),$(if $(HOST),--host)) $(names)
+	@$(run) check $(if $(filter command,$(origin HOST)),$(if $(given_HOST),--host)) $(names)
 
 lock: venv ## resolve stacks and write their locks, every file by hash
-	@$(run) lock $(if $(UPGRADE),--upgrade) $(if $(PENDING),--pending) $(or $(names),onnx-cpu)
+	@$(run) lock $(if $(given_UPGRADE),--upgrade) $(if $(given_PENDING),--pending) $(or $(names),onnx-cpu)
 
 fetch: venv ## bring everything the locks name to wheels/ and assets/, verified
-	@$(run) fetch $(if $(VERIFY),--verify) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
+	@$(run) fetch $(if $(given_VERIFY),--verify) $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 render: venv ## write build/NAME/Dockerfile and its named contexts
 	@$(run) render $(or $(names),onnx-cpu)
 
 build: venv ## build images from what was fetched, without a network
-	@$(run) build $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
+	@$(run) build $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 # only from make's command line: some shells export HOST
-given = $(if $(filter command,$(origin $1)),--$2 '$($1)')
+given = $(if $(filter command,$(origin $1)),--$2 "$$given_$1")
 target = $(call given,IMAGE,image) $(call given,CONTAINER,container) $(call given,HOST,host)
 smoke: venv ## run the smoke tests inside the built images, or on IMAGE=, CONTAINER= or HOST=local
-	@$(run) smoke --gpu $(GPU) $(target) $(call given,CHECKS,checks) $(call given,PROBE_PYTHON,python) $(if $(OUT),--out '$(OUT)') $(or $(names),$(if $(strip $(target)),,onnx-cpu))
+	@$(run) smoke --gpu "$$given_GPU" $(target) $(call given,CHECKS,checks) $(call given,PROBE_PYTHON,python) $(if $(given_OUT),--out "$$given_OUT") $(or $(names),$(if $(strip $(target)),,onnx-cpu))
 
 stack: venv ## everything: lock where needed, fetch, build, smoke
-	@$(run) stack --gpu $(GPU) $(if $(FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
+	@$(run) stack --gpu "$$given_GPU" $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 reproduce: venv ## build twice from nothing and compare the images
 	@$(run) reproduce $(or $(names),onnx-cpu)
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
-	@$(run) export $(if $(OUT),--out '$(OUT)') $(if $(SPLIT),--split '$(SPLIT)') $(if $(BASE),--base '$(BASE)') $(offline) $(or $(names),onnx-cpu)
+	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(offline) $(or $(names),onnx-cpu)
 
 import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list of parts or folder)
-	@$(run) import $(if $(OVERWRITE_STACKS),--overwrite-stacks) '$(BUNDLE)'
+	@$(run) import $(if $(given_OVERWRITE_STACKS),--overwrite-stacks) -- "$$given_BUNDLE"
 
 doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
-	@$(run) doctor $(call given,LOG,log) $(call given,FORMAT,format) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(SAVE_ROOT),--save-root '$(SAVE_ROOT)') $(if $(ONLY),--only '$(ONLY)') $(if $(FIX),--fix) $(offline) $(names)
+	@$(run) doctor $(call given,LOG,log) $(call given,FORMAT,format) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(given_SAVE_ROOT),--save-root "$$given_SAVE_ROOT") $(if $(given_ONLY),--only "$$given_ONLY") $(if $(given_FIX),--fix) $(offline) $(names)
 
 lint: venv ## ruff, mypy --strict and the rule of layers
 	@.venv/bin/ruff check --quiet .
@@ -105,7 +113,7 @@ schema: venv ## write stacks/schema.json anew
 	@.venv/bin/python -m builder.spec.schema
 
 completion: venv ## print the shell completion script (SHELL_NAME=bash, zsh or fish)
-	@$(run) completion $(or $(SHELL_NAME),bash)
+	@$(run) completion -- $(if $(given_SHELL_NAME),"$$given_SHELL_NAME",bash)
 
 clean: ## remove build/ and the tools' caches; never wheels/ or assets/
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
