@@ -5,18 +5,20 @@ Exit codes: 0 done, 1 the job failed, 2 the input is wrong, 3 the surroundings l
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from typing import TextIO
 
 import click
 
 from builder import __version__
 from builder.commands import verbs
 from builder.commands._common import Given, everywhere
-from builder.errors import InputErrors, ModelstacksError
+from builder.errors import InputErrors, ModelstacksError, SurroundingsError
 from builder.ui import Ui
 
 
@@ -70,6 +72,8 @@ def main() -> None:
     """Run the command line; every way out is one of the exit codes above."""
     ui = Ui()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     sys.exit(_guarded(lambda: program.main(prog_name="modelstacks", standalone_mode=False, obj=Given(ui)), ui))
 
 
@@ -89,5 +93,31 @@ def _guarded(work: Callable[[], object], ui: Ui) -> int:
         ui.warn("stopped; what is finished is kept, the same command goes on from there")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close(sys.stdout)
         return 1
+    except OSError as error:
+        return _unusable(error, ui)
+
+
+def _unusable(error: OSError, ui: Ui) -> int:
+    """What the system refuses, a full disk or a folder that cannot be written, is of the surroundings."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = SurroundingsError(
+        "the disk is full" if full else "a file or folder cannot be used",
+        where=str(error.filename or "standard output or error"),
+        why=error.strerror or str(error),
+        fix="make room, then run again" if full else "check its owner and rights",
+    )
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _close(stream)
+    ui.error(said)
+    ui.document({"errors": [said.document()], "exit": said.exit_code})
+    return said.exit_code
+
+
+def _close(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere, so that its end raises nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -131,6 +132,45 @@ def read_plain(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(path))
         return stream.read(most)
+
+
+@contextmanager
+def held_folder(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder itself against other processes, whatever their home; gives whether it is held.
+
+    It leaves no lock file, and ends with the process. wait: until others let it go.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def scratch(top: Path, prefix: str) -> Iterator[Path]:
+    """A new folder below top, gone at the end. What killed runs left there is removed first; what others use stays."""
+    own_folder(top)
+    with ExitStack() as used:
+        with held_folder(top):
+            for path in top.iterdir():
+                _sweep(path)
+            folder = Path(used.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=top)))
+            used.enter_context(held_folder(folder))
+        yield folder
+
+
+def _sweep(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        return
+    with suppress(OSError), held_folder(path, wait=False) as free:
+        if free:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from builder.bundle.archive import Reader
 from builder.bundle.manifest import Member
 from builder.bundle.parts import source
 from builder.errors import InputError, ModelstacksError, SurroundingsError
-from builder.files import held, sha256_of, sync_folder
+from builder.files import held, held_folder, sha256_of, sync_folder
 from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
@@ -85,7 +85,14 @@ class _Import:
         self._stacks = stack_names(settings)
 
     def run(self, ui: Ui, *, overwrite_stacks: bool) -> list[Member]:
-        """Verify, then place; gives the members placed."""
+        """Verify, then place; gives the members placed. No other import works in the same folders meanwhile."""
+        with ExitStack() as used:
+            for root in sorted({self._root(member) for member in self.manifest.members if member.placed}):
+                root.mkdir(parents=True, exist_ok=True)
+                used.enter_context(held_folder(root))
+            return self._run(ui, overwrite_stacks=overwrite_stacks)
+
+    def _run(self, ui: Ui, *, overwrite_stacks: bool) -> list[Member]:
         for member in self.manifest.earlier:
             self._require_earlier(member)
         coming = [member for member in self.manifest.members if member.placed]

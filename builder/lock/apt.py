@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from builder.errors import InputError, JobError, SurroundingsError
+from builder.files import scratch
 from builder.lock.model import Artifact
 from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
@@ -126,7 +126,7 @@ def opened(
         fix = f"apt-get install {distribution}-archive-keyring"
         raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
     names = sorted({_archive_of(distribution, suite) for suite in suites})
-    with tempfile.TemporaryDirectory(prefix="modelstacks-apt-") as folder:
+    with scratch(settings.assets / ".scratch", "apt-") as folder:
         signed = ",".join(str(path) for path in keys)
         found: Apt | None = None
         choices = {name: settings.mirrored(archive(settings, name)) for name in names}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from builder.errors import InputError, JobError, SurroundingsError
+from builder.files import scratch
 from builder.lock.known import known, write_stand_ins
 from builder.lock.model import Artifact, Kind, Unresolved
 from builder.lock.routes import Routes
@@ -165,7 +165,7 @@ def _compile(
     """Run uv once; returns the packages of the PEP 751 file it writes."""
     import uv  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="modelstacks-uv-") as folder:
+    with scratch(settings.assets / ".scratch", "uv-") as folder:
         home = Path(folder)
         for index in routes.unreached:
             claimed = {str(canonicalize_name(name)) for name in stack.indexes[index].packages}

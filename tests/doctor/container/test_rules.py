@@ -307,3 +307,11 @@ def test_the_facts_are_whole() -> None:
     ]
     assert all("libcudnn.so." in " ".join(one.needs) for one in builds())
     assert all(row["source"] for row in modules())
+
+
+@pytest.mark.parametrize("module", ["forged", "$(reboot)", "", "numpy.core._multiarray_umath"])
+@pytest.mark.parametrize("said", ["", "compiled using NumPy 1.x cannot be run in NumPy 2.0.0", "boom"])
+def test_a_module_that_nobody_asked_about_or_that_nothing_brings_is_no_traceback(module: str, said: str) -> None:
+    for name in (module, *(row["module"] for row in modules())):  # the known ones: without their distributions
+        found = diagnose(evidence(imports=[{"module": name, "ok": False, "version": "", "said": said}]))
+        assert name in {row["module"] for row in modules()} or not found

@@ -20,13 +20,18 @@ _NEW = {"numpy-api-newer", "numpy-dtype-size-old"}
 def find(evidence: Evidence) -> Iterator[Finding]:
     """An error for all modules that NumPy keeps from loading, and one for each that fails otherwise."""
     for python in evidence.interpreters:
-        failed = [(one, _known(one.said)) for one in python.imports if not one.ok]
+        failed = [(one, _known(one.said)) for one in python.imports if not one.ok and one.module in _asked()]
         old = [(one, known) for one, known in failed if known and known.failure.id in _OLD]
         if old:
             yield _old(python, [one for one, _ in old], old[0][1].failure.source, evidence)
         for one, known in failed:
             if not (known and known.failure.id in _OLD):
                 yield _other(python, one, known, evidence)
+
+
+def _asked() -> set[str]:
+    """The modules that are asked about; a container may tell of others."""
+    return {row["module"] for row in modules()}
 
 
 def _known(said: str) -> Match | None:
@@ -90,6 +95,7 @@ def _brought(python: Interpreter, module: str) -> str:
 
 def _other(python: Interpreter, one: Import, known: Match | None, evidence: Evidence) -> Finding:
     names = [name for name in _row(one.module)["distributions"] if python.distribution(name)]
+    name = names[0] if names else one.module
     new = known is not None and known.failure.id in _NEW
     commands = [pip(python, "install", "--upgrade", "numpy")] if new else []
     return Finding(
@@ -98,7 +104,7 @@ def _other(python: Interpreter, one: Import, known: Match | None, evidence: Evid
         where=python.python,
         problem=f"{one.module} ({_brought(python, one.module)}) cannot be imported",
         why=f"{known.cause if known else 'its import fails'}: {last_line(one.said)}",
-        fix=known.fix if known else f"install {names[0]} again, in the version that its users ask for",
+        fix=known.fix if known else f"install {name} again, in the version that its users ask for",
         try_now=now(evidence, python, commands) if commands else (),
         image=lasting(python, commands),
         source=known.failure.source if known else "",
