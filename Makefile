@@ -83,10 +83,10 @@ reproduce: venv ## build twice from nothing and compare the images
 	@$(run) reproduce $(or $(names),onnx-cpu)
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
-	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(offline) $(or $(names),onnx-cpu)
+	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(call given,KEY,key) $(call given,SIGNATURE,signature) $(offline) $(or $(names),onnx-cpu)
 
 import: venv ## verify a bundle, then put its files in place (BUNDLE=FILE, list of parts or folder)
-	@$(run) import $(if $(given_OVERWRITE_STACKS),--overwrite-stacks) -- "$$given_BUNDLE"
+	@$(run) import $(if $(given_OVERWRITE_STACKS),--overwrite-stacks) $(call given,KEY,key) $(call given,SIGNATURE,signature) -- "$$given_BUNDLE"
 
 doctor: venv ## say what is wrong with this machine and the network, and the settings in force (all stacks, if not given)
 	@$(run) doctor $(call given,LOG,log) $(call given,FORMAT,format) $(call given,CONTAINER,container) $(call given,REPORT,report) $(if $(given_SAVE_ROOT),--save-root "$$given_SAVE_ROOT") $(if $(given_ONLY),--only "$$given_ONLY") $(if $(given_FIX),--fix) $(offline) $(names)

@@ -3,5 +3,6 @@
 from builder.bundle.export import Exported, export
 from builder.bundle.parts import part_size
 from builder.bundle.place import Imported, import_
+from builder.bundle.sign import require_signed, sign, signing_key
 
-__all__ = ["Exported", "Imported", "export", "import_", "part_size"]
+__all__ = ["Exported", "Imported", "export", "import_", "part_size", "require_signed", "sign", "signing_key"]

@@ -16,6 +16,7 @@ from builder.bundle.content import Item
 from builder.bundle.manifest import MANIFEST, PROGRAM, SUMS, Manifest, Member
 from builder.bundle.own import own_wheels, running_python
 from builder.bundle.parts import BUNDLE, LIST, Sink, source
+from builder.bundle.sign import ENDING
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, sync_folder
 from builder.settings import Settings
@@ -182,6 +183,7 @@ def _finish(aside: Path, out: Path, stem: str) -> list[Path]:
     old = [out.with_name(f"{stem}{LIST}"), *out.parent.glob(f"{stem}{BUNDLE}.[0-9][0-9][0-9]")]
     if len(new) > 1:
         old.append(out)
+    old += [path.with_name(f"{path.name}{ENDING}") for path in (out, old[0])]
     for path in old:
         path.unlink(missing_ok=True)
     for name in new:

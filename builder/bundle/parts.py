@@ -158,12 +158,7 @@ def source(path: Path) -> Source:
 
     Raises InputError that names the part which is missing or of another size.
     """
-    if path.is_dir():
-        path = _only(path)
-    if match := re.fullmatch(rf"(.+){re.escape(BUNDLE)}\.\d{{3}}", path.name):
-        path = path.with_name(f"{match[1]}{LIST}")
-    if not path.is_file():
-        raise InputError("the bundle is not there", where=str(path), fix="name its file, list of parts or folder")
+    path = whole(path)
     if not path.name.endswith(LIST):
         return Source([path], [])
     parts = _listed(path)
@@ -175,6 +170,17 @@ def source(path: Path) -> Source:
             why = f"it has {file.stat().st_size} bytes, not {part.size}"
             raise InputError(f"the part {part.name} is damaged", where=str(file), why=why, fix=_FIX)
     return Source([path.with_name(part.name) for part in parts], parts)
+
+
+def whole(path: Path) -> Path:
+    """The file, or the list of parts, that a path of a bundle stands for. Raises InputError where it is not there."""
+    if path.is_dir():
+        path = _only(path)
+    if match := re.fullmatch(rf"(.+){re.escape(BUNDLE)}\.\d{{3}}", path.name):
+        path = path.with_name(f"{match[1]}{LIST}")
+    if not path.is_file():
+        raise InputError("the bundle is not there", where=str(path), fix="name its file, list of parts or folder")
+    return path
 
 
 def _only(folder: Path) -> Path:

@@ -1,0 +1,78 @@
+"""Signatures of bundles with a key of one's own, in the form of `cosign sign-blob --key` and `verify-blob --key`.
+
+That is ECDSA on P-256 over the sha256 of the file, in DER, as base64 in a file beside it. Of a bundle in parts, the
+list is signed: it names every part by sha256.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from builder.bundle.parts import whole
+from builder.errors import InputError
+from builder.files import sha256_of, write_atomic
+
+ENDING = ".sig"
+_MOST = 65536  # bytes of a key or a signature
+_SCHEME = ec.ECDSA(Prehashed(hashes.SHA256()))
+_MAKE = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out bundle.key"
+
+
+def signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """A private key of PEM; the variable COSIGN_PASSWORD opens one with a password. Raises InputError for another."""
+    password = os.environ.get("COSIGN_PASSWORD", "").encode() or None
+    try:
+        key = load_pem_private_key(_read(path), password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError("this is no private key", where=str(path), why=str(error)[:200], fix=_MAKE) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise InputError("the key is not one of ECDSA on P-256", where=str(path), fix=_MAKE)
+    return key
+
+
+def sign(file: Path, key: ec.EllipticCurvePrivateKey, out: Path | None) -> Path:
+    """Sign a bundle's file, or its list of parts; gives where the signature is, default beside the file."""
+    place = out or file.with_name(f"{file.name}{ENDING}")
+    made = key.sign(bytes.fromhex(sha256_of(file)), _SCHEME)
+    write_atomic(place, base64.b64encode(made))
+    return place
+
+
+def require_signed(bundle: Path, public: Path, signature: Path | None) -> None:
+    """Hold a bundle against its signature, before a byte of it is believed.
+
+    Raises InputError where the key or signature is none, or the bundle is not what the owner of the key signed.
+    """
+    file = whole(bundle)
+    place = signature or file.with_name(f"{file.name}{ENDING}")
+    try:
+        key = load_pem_public_key(_read(public))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        fix = "openssl pkey -in bundle.key -pubout -out bundle.pub"
+        raise InputError("this is no public key", where=str(public), why=str(error)[:200], fix=fix) from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise InputError("the key is not one of ECDSA on P-256", where=str(public), fix=_MAKE)
+    try:
+        key.verify(base64.b64decode(_read(place).strip(), validate=True), bytes.fromhex(sha256_of(file)), _SCHEME)
+    except (InvalidSignature, binascii.Error):
+        why = f"{place.name} is not a signature of it by the owner of {public.name}"
+        fix = "do not import it: bring bundle and signature anew from who made them"
+        raise InputError("the bundle is not what was signed", where=str(file), why=why, fix=fix) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_MOST)
+    except OSError as error:
+        fix = "name the file: --key, --signature"
+        raise InputError("the file cannot be read", where=str(path), why=error.strerror or "", fix=fix) from None
