@@ -259,6 +259,15 @@ class TorchWheels(Sourced):
     page: str
 
 
+class Telemetry(Sourced):
+    """A package that reports on its user, and the variable that stops it."""
+
+    package: str
+    versions: str
+    variable: str
+    cause: str
+
+
 class TrustStore(Sourced):
     """A client that trusts the system's store alone."""
 
@@ -309,6 +318,7 @@ class Facts(TypedDict):
     service_images: tuple[ServiceImage, ...]
     smoke_names: tuple[SmokeName, ...]
     template_stubs: tuple[TemplateStubs, ...]
+    telemetry: tuple[Telemetry, ...]
     tensorrt: tuple[TensorRT, ...]
     toolkit_parts: tuple[ToolkitParts, ...]
     torch_builds: tuple[TorchBuild, ...]

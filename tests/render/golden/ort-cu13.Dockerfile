@@ -104,6 +104,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     VIRTUAL_ENV=/opt/venv
 ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.13/site-packages/nvidia/cu13/lib:/opt/venv/lib/python3.13/site-packages/nvidia/cudnn/lib
+ENV ORT_DISABLE_TELEMETRY="1"
 LABEL org.opencontainers.image.title="ort-cu13" \
       org.opencontainers.image.description="onnxruntime-gpu 1.31 with CUDA 13 and cuDNN 9, numpy and OpenCV, on Debian 13 and Python 3.13" \
       org.opencontainers.image.version="2026.11.28" \
