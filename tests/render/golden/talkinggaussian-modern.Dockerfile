@@ -164,7 +164,7 @@ ENTRYPOINT ["/opt/venv/bin/python", "-m", "talkinggaussian_start"]
 LABEL org.opencontainers.image.title="talkinggaussian-modern" \
       org.opencontainers.image.description="TalkingGaussian for Hopper and Blackwell (CUDA 13.0, torch 2.11)" \
       org.opencontainers.image.version="2023.11.14" \
-      org.opencontainers.image.revision="fc0cb56a3fc337a391e5ea0aeadaeb81b5fc620bcac8b8aaaeb0432cf34c17e9" \
+      org.opencontainers.image.revision="09f84a42c2de49570127902e9cb247ebc4df67c5059af71214ce47be2b1e6cf9" \
       org.opencontainers.image.base.name="modelstacks/base" \
-      io.modelstacks.lock="sha256:fc0cb56a3fc337a391e5ea0aeadaeb81b5fc620bcac8b8aaaeb0432cf34c17e9" \
+      io.modelstacks.lock="sha256:09f84a42c2de49570127902e9cb247ebc4df67c5059af71214ce47be2b1e6cf9" \
       io.modelstacks.mounts='[{"licence": "Basel Face Model 2009; register at faces.dmi.unibas.ch, no redistribution", "path": "/workspace/data_utils/face_tracking/3DMM/01_MorphableModel.mat"}, {"licence": "made from the Basel Face Model 2009 by data_utils/face_tracking/convert_BFM.py", "path": "/workspace/data_utils/face_tracking/3DMM/3DMM_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/exp_info.npy"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/keys_info.npy", "sha256": "028d3c383bae129c4bdcac880e22c551a5d2436ec7db7a26f5c57148d12469e6"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/sub_mesh.obj", "sha256": "1234e8e8d48617d4be869fde4d8d7485f27164351f085cc2c491e9badb48a47c"}, {"licence": "of the Basel Face Model 2009", "path": "/workspace/data_utils/face_tracking/3DMM/topology_info.npy", "sha256": "2edff6a6ad574d2dddf0d0815e0beabfea9369d7c2d6e53e0ba81f809b81e963"}]'
