@@ -32,7 +32,8 @@ def ready(lock: StackLock, settings: Settings) -> StackLock:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("uv-1.data/scripts/uv", "#!/bin/sh\n")
         archive.writestr("uv-1.dist-info/METADATA", "Name: uv\n")
-    return fetched(lock, settings)
+    tool = replace(tool, size=path.stat().st_size, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return replace(fetched(lock, settings), tools=(tool,))
 
 
 def tree(folder: Path) -> dict[str, set[str]]:

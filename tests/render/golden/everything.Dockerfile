@@ -64,7 +64,9 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace /layer/workspace/more \
+ && echo '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  /mnt/sources/code-aaaaaaaaaaaa.tar' | sha256sum --check --quiet --strict \
  && tar --extract --no-same-owner --file /mnt/sources/code-aaaaaaaaaaaa.tar --directory /layer/workspace \
+ && echo '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  /mnt/sources/more-bbbbbbbbbbbb.tar' | sha256sum --check --quiet --strict \
  && tar --extract --no-same-owner --file /mnt/sources/more-bbbbbbbbbbbb.tar --directory /layer/workspace/more \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
@@ -75,7 +77,9 @@ FROM base AS weights-layer
 RUN --mount=from=weights,target=/mnt/weights \
     mkdir /layer \
  && install -D --mode=0644 '/mnt/weights/0-net.bin' '/layer/weights/net.bin' \
+ && echo '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  /layer/weights/net.bin' | sha256sum --check --quiet --strict \
  && install -D --mode=0644 '/mnt/weights/1-net.bin' '/layer/weights/deep/net.bin' \
+ && echo '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  /layer/weights/deep/net.bin' | sha256sum --check --quiet --strict \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
     done \

@@ -59,7 +59,9 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
 FROM base AS sources-layer
 RUN --mount=from=sources,target=/mnt/sources \
     mkdir -p /layer/workspace /layer/workspace/inner \
+ && echo '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881  /mnt/sources/code-aaaaaaaaaaaa.tar' | sha256sum --check --quiet --strict \
  && tar --extract --no-same-owner --file /mnt/sources/code-aaaaaaaaaaaa.tar --directory /layer/workspace \
+ && echo '33bf6fbd7cd8379785a21e233d8e09f824e7bab459168a96312c1c882c1d7e1f  /mnt/sources/inner-bbbbbbbbbbbb.tar' | sha256sum --check --quiet --strict \
  && tar --extract --no-same-owner --file /mnt/sources/inner-bbbbbbbbbbbb.tar --directory /layer/workspace/inner \
  && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
       test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
