@@ -17,7 +17,7 @@ from builder.settings import Settings
 
 DAY = 86400.0  # seconds; no run takes so long, so what is older belongs to none
 _TEMPORARY = re.compile(r"modelstacks-(uv|image|apt|smoke|probes)-[a-z0-9_]{8}")
-_HOME = re.compile(r"\.(git|tree|new|image|bootstrap|reproduce|compiling)-[a-z0-9_]{8}|\..+\.new")
+_HOME = re.compile(r"\.(git|tree|new|image|bootstrap|reproduce|compiling|copy|edited)-[a-z0-9_]{8}|\..+\.new")
 _DEPTH = 2  # folders below wheels/, assets/ and build/ in which rooms write aside
 _CONTAINER = re.compile(r"/modelstacks-smoke-[a-z0-9._-]+-[0-9a-f]{8}")
 _PROGRAM = ("sleep", ["3600"])  # what a smoke container runs, and for how many seconds at most
@@ -27,7 +27,7 @@ def files(settings: Settings, *, older: float = DAY) -> list[Path]:
     """Folders and files that bear our temporary names, are this user's own and were not touched for `older` seconds."""
     before = time.time() - older
     places = [(Path(tempfile.gettempdir()), _TEMPORARY, 0)]
-    places += [(settings.home / name, _HOME, _DEPTH) for name in ("wheels", "assets", "build")]
+    places += [(settings.home / name, _HOME, _DEPTH) for name in ("wheels", "assets", "build", "stacks")]
     return [path for folder, names, depth in places for path in _below(folder, names, depth) if _left(path, before)]
 
 

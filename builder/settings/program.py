@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 WITHIN = Path(__file__).resolve().parent.parent / "_program"
-"""Where an installed package has them; pyproject.toml lays the wheel out so."""
+"""Where an installed package has them; tools/hatch_build.py lays the wheel out so."""
 
 INSTALLED = WITHIN.is_dir()
 """Whether it was installed from a wheel, so that the folder where the user stands holds what a checkout would."""

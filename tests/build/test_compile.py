@@ -507,7 +507,7 @@ def test_a_known_failure_is_told_by_its_likely_cause(made: Made, engine: Engine)
     assert "g++' failed: No such file or directory; likely cause: " in caught.value.why
     known = recognise_file(Path(caught.value.where)).matches[0]
     assert known.failure.id == "compiler-missing"
-    assert (caught.value.why.rpartition("; likely cause: ")[2], caught.value.fix) == (known.cause, known.fix)
+    assert (caught.value.why.rpartition("; likely cause: ")[2], caught.value.fix) == (known.cause, known.stack)
 
 
 def test_a_compile_without_a_network(made: Made, engine: Engine) -> None:
