@@ -22,7 +22,7 @@ import tomli._parser
 from builder import origin
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.lock import schema, store, tomldoc
+from builder.lock import pylock, schema, store, tomldoc
 from builder.lock.service import ServiceLock, read_any
 
 REPO = Path(__file__).parents[1]
@@ -102,7 +102,7 @@ def guided(reader: Reader, seconds: float) -> None:
     import atheris  # type: ignore[import-not-found]  # noqa: PLC0415
 
     # All of Python would take minutes; what reads a lock is here.
-    for module in (tomli._parser, tomldoc, schema, store, origin):
+    for module in (tomli._parser, tomldoc, schema, pylock, store, origin):
         for value in vars(module).values():
             if inspect.isfunction(value) and value.__module__ == module.__name__:
                 atheris.instrument_func(value)

@@ -15,7 +15,8 @@ from builder.errors import InputError
 from builder.files import sha256_text, write_atomic
 from builder.lock import tomldoc
 from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
-from builder.lock.schema import WHEELHOUSE, LockFile, PylockFile, Row
+from builder.lock.pylock import WHEELHOUSE, PylockFile
+from builder.lock.schema import LockFile, Row
 from builder.origin import DEFAULT_INDEX
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
