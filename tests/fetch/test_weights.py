@@ -49,7 +49,7 @@ class Site:
         with Session(self.settings) as session:
             old = read(self.folder) if store.exists(self.folder) else None
             archives, files, _ = weights.locked(self.stack, session, old)
-        base = replace(everything(), wheels=(), debs=(), tools=(), sources=(), indexes={})
+        base = replace(everything(), wheels=(), debs=(), sources=(), indexes={})
         base = replace(base, base=replace(base.base, debs=()), inputs=inputs_digest(self.stack))
         return store.write(self.folder, replace(base, archives=archives, weights=files))
 
@@ -57,7 +57,8 @@ class Site:
         return settle(lock, self.folder, self.settings, self.ui, **keys)
 
     def fetch(self, lock):
-        return fetch(lock.artifacts(), lock.indexes, self.settings, self.ui)
+        files = [item for item in lock.artifacts() if item.kind != "tool"]  # uv, which every lock has
+        return fetch(files, lock.indexes, self.settings, self.ui)
 
     def path(self, item):
         return self.settings.home / item.folder / item.filename
@@ -224,7 +225,7 @@ def test_a_hugging_face_file_comes_from_the_sites_endpoint_and_the_lock_names_no
 
 def test_a_mounted_weight_is_neither_locked_nor_fetched(here, site):
     lock = here.lock({"name": "01_MorphableModel.mat", "bake": False, "licence": "no redistribution"})
-    assert lock.artifacts() == ()
+    assert lock.weights == lock.archives == ()
     before = inputs_digest(here.stack)
     here.lock()
     assert inputs_digest(here.stack) == before, "it asks for no file"
@@ -235,6 +236,7 @@ def test_a_lock_may_not_call_a_wheel_pending(here, site):
     here.lock({"url": f"{site.url}/files/net.pth"})
     path: Path = here.folder / "stack.lock"
     row = next(line for line in path.read_text().splitlines() if "pending" in line)
-    path.write_text(path.read_text().replace("tools = []", f"tools = [\n{row}\n]"))
-    with pytest.raises(ModelstacksError, match="it is damaged"):
+    row = row.replace(f"{site.url}/files/net.pth", "index:default")
+    path.write_text(path.read_text().replace("\ntools = [\n", f"\ntools = [\n{row}\n"))
+    with pytest.raises(ModelstacksError, match=r"tools\[0\].* is neither given nor pending"):
         read(here.folder)
