@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import stat
 import zipfile
 from dataclasses import replace
@@ -235,8 +236,8 @@ def test_a_lock_may_not_call_a_wheel_pending(here, site):
     site.files["net.pth"] = NET
     here.lock({"url": f"{site.url}/files/net.pth"})
     path: Path = here.folder / "stack.lock"
-    row = next(line for line in path.read_text().splitlines() if "pending" in line)
-    row = row.replace(f"{site.url}/files/net.pth", "index:default")
-    path.write_text(path.read_text().replace("\ntools = [\n", f"\ntools = [\n{row}\n"))
-    with pytest.raises(ModelstacksError, match=r"tools\[0\].* is neither given nor pending"):
+    text = path.read_text()
+    row = next(line for line in text.splitlines() if 'name = "uv"' in line)
+    path.write_text(text.replace(row, re.sub('sha256 = "[0-9a-f]+"', 'sha256 = "", pending = true', row)))
+    with pytest.raises(ModelstacksError, match="is neither given nor pending"):
         read(here.folder)
