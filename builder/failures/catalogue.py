@@ -22,6 +22,7 @@ class Words(TypedDict):
     then: NotRequired[str]
     near: NotRequired[tuple[str, ...]]
     unless: NotRequired[tuple[str, ...]]
+    after: NotRequired[tuple[str, ...]]
     start: NotRequired[bool]
 
 
@@ -66,5 +67,5 @@ def failure(row: Mapping[str, Any]) -> Failure:
 def _pattern(given: str | Mapping[str, Any]) -> Pattern:
     if isinstance(given, str):
         return Pattern(text=given)
-    lists = {key: tuple(given.get(key, ())) for key in ("near", "unless")}
+    lists = {key: tuple(given.get(key, ())) for key in ("near", "unless", "after")}
     return Pattern(**{**given, **lists})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -29,9 +29,10 @@ KEPT = 3  # hits kept of each failure
 _PIECE = 1 << 18  # bytes read and searched at a time
 _TRIES = 2000  # times in one piece that a text may stand there without being a match; more is no log but an attack
 _LINE = 1 << 16  # bytes of an unfinished line that wait for its end
-_MARK = 6  # bytes of a text that are looked for, from its rarest on
-# Printable bytes, the rarest last, as counted in 580 kB of logs of builds and installs.
-_RARE = b"""etsia/l_oncdrp.u1mhgy-b:f[]30*kS42^vx6wE8P5D|A#%",9='7(>)`FRqTN\\&ICO+jU<zL{}BMGY!ZWHV@;~KXJ?$Q"""
+_SHORT, _MARK = 6, 12  # bytes of a text that are looked for, from its rarest on: at least, and at most
+# Printable bytes, the rarest last, as counted in 798 kB of logs of builds, installs and failures.
+_RARE = b""" etnioar.ls-dc/pu1m2hbgf0v3y:64`_,k5xw8#z=E(7D)&'9"US[]BCRNq+^OP>GATjFI|*<M{\\}HL%~;@WVYKX$!JZ?Q"""
+_RANK = {byte: rank for rank, byte in enumerate(_RARE)}
 
 
 def recognise(lines: Iterable[str], failures: Mapping[str, Failure] | None = None) -> tuple[Match, ...]:
@@ -71,7 +72,7 @@ class _Search:
     @functools.cached_property
     def rarest(self) -> int:
         """Where the text has the rarest bytes of those that a mark may begin with."""
-        return max((_RARE.find(byte), at) for at, byte in enumerate(self.text[: 1 - _MARK]))[1]
+        return max((_RANK.get(byte, 128), at) for at, byte in enumerate(self.text[: 1 - _SHORT]))[1]
 
     @functools.cached_property
     def then(self) -> re.Pattern[bytes] | None:
@@ -79,14 +80,14 @@ class _Search:
         return re.compile(self.pattern.then.encode(), re.M) if self.pattern.then else None
 
     @functools.cached_property
-    def near(self) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    def near(self) -> tuple[tuple[bytes, ...], ...]:
         """Words of which one stands around, and words of which none does."""
-        pattern = self.pattern
-        return tuple(map(str.encode, pattern.near)), tuple(map(str.encode, pattern.unless))
+        return tuple(tuple(map(str.encode, words)) for words in (self.pattern.near, self.pattern.unless))
 
     def at(self, block: bytes, place: int) -> tuple[int, Mapping[str, bytes]] | None:
         """Where the match ends, and its groups, if the text at this place is one."""
         end, groups = place + len(self.text), {}
+        wanted, refused = self.near
         if self.pattern.start and block[_line_start(block, place) : place].strip():
             return None
         if self.then:
@@ -95,12 +96,36 @@ class _Search:
                 return None
             end, groups = followed.end(), {name: value or b"" for name, value in followed.groupdict().items()}
         around = max(0, place - AHEAD), place + AHEAD
-        wanted, refused = self.near
         if wanted and not any(block.find(word, *around) >= 0 for word in wanted):
             return None
         if any(block.find(word, *around) >= 0 for word in refused):
             return None
         return end, groups
+
+
+class _Text:
+    """One text and the patterns that have it. offset: of its rarest byte."""
+
+    def __init__(self, text: bytes, offset: int) -> None:
+        self.text, self.offset = text, offset
+        self.mark = text[offset : offset + _MARK]
+        self._any: list[_Search] = []
+        self._after: dict[bytes, list[_Search]] = {}
+
+    def add(self, one: _Search) -> None:
+        """Add a pattern that has this text."""
+        for word in one.pattern.after:
+            self._after.setdefault(word.encode(), []).append(one)
+        if not one.pattern.after:
+            self._any.append(one)
+
+    def searches(self, block: bytes, place: int) -> Iterable[_Search]:
+        """The patterns that may match a text at this place, by the word that stands before it."""
+        if not self._after:
+            return self._any
+        before = block[max(0, place - 100) : place].split()
+        word = before[-1].rpartition("：".encode())[2].lstrip(b"'\"(<") if before else b""
+        return [*self._any, *self._after.get(word, ())]
 
 
 class _Texts:
@@ -113,14 +138,19 @@ class _Texts:
     def __init__(self, searches: Iterable[_Search]) -> None:
         self.searches = list(searches)
         self.longest = max((len(one.text) for one in self.searches), default=0)
-        self._marks: dict[bytes, list[tuple[_Search, int]]] = {}
+        texts: dict[bytes, _Text] = {}
         for one in self.searches:
-            self._marks.setdefault(one.text[one.rarest : one.rarest + _MARK], []).append((one, one.rarest))
-        rest: dict[int, list[bytes]] = {}
+            texts.setdefault(one.text, _Text(one.text, one.rarest)).add(one)
+        self._marks: dict[bytes, list[_Text]] = {}
+        mark = b"\0"
+        for text in sorted(texts.values(), key=lambda text: text.mark):
+            mark = mark if text.mark.startswith(mark) else text.mark  # the shorter one stands for both
+            self._marks.setdefault(mark, []).append(text)
+        rest: dict[bytes, list[bytes]] = {}
         for mark in self._marks:
-            rest.setdefault(mark[0], []).append(re.escape(mark[1:]))
-        branches = [re.escape(bytes([first])) + b"(?=" + b"|".join(ends) + b")" for first, ends in rest.items()]
-        self._expression = re.compile(b"|".join(branches) or b"(?!)")
+            rest.setdefault(mark[:1], []).append(mark[1:])
+        common = sorted(rest.items(), key=lambda item: _RANK.get(item[0][0], 128))  # branches are tried in their order
+        self._expression = re.compile(b"|".join(re.escape(first) + _one_of(ends) for first, ends in common) or b"(?!)")
 
     @classmethod
     def of(cls, failures: Mapping[str, Failure]) -> _Texts:
@@ -131,11 +161,14 @@ class _Texts:
 
     def found(self, block: bytes, first: int, last: int) -> Iterator[tuple[_Search, int]]:
         """Each text and where it begins, of those that begin from first to before last."""
-        for hit in self._expression.finditer(block, first, last + self.longest):
+        at, search = first - 1, self._expression.search
+        while hit := search(block, at + 1, last + self.longest):  # two marks may overlap
             at = hit.start()
-            for one, offset in self._marks[block[at : at + _MARK]]:
-                if first <= at - offset < last and block.startswith(one.text, at - offset):
-                    yield one, at - offset
+            for text in self._marks[hit[0]]:
+                place = at - text.offset
+                if first <= place < last and block.startswith(text.text, place):
+                    for one in text.searches(block, place):
+                        yield one, place
 
 
 @functools.cache
@@ -257,6 +290,16 @@ class _Scan:
         other = hits.get(hit.line, hit)
         longer = hit if hit.length > other.length else other
         hits[hit.line] = replace(longer, groups={**other.groups, **hit.groups})
+
+
+def _one_of(words: Sequence[bytes]) -> bytes:
+    """An expression of words, none of them another's beginning, that compares their common beginnings once."""
+    if len(words) == 1:
+        return re.escape(words[0])
+    rest: dict[bytes, list[bytes]] = {}
+    for word in words:
+        rest.setdefault(word[:1], []).append(word[1:])
+    return b"(?:" + b"|".join(re.escape(first) + _one_of(ends) for first, ends in rest.items()) + b")"
 
 
 def _line(hit: Hit) -> int:
