@@ -24,6 +24,7 @@ class Words(TypedDict):
     unless: NotRequired[tuple[str, ...]]
     after: NotRequired[tuple[str, ...]]
     start: NotRequired[bool]
+    tail: NotRequired[bool]
 
 
 class Sign(TypedDict):

@@ -19,7 +19,9 @@ class Pattern:
     text: characters that stand in the log as they are. then: a regular expression for what follows right
     behind them ("" for anything), at most `scan.AHEAD` bytes long and free to cross lines; its named groups
     may be used in cause and fix. near: at least one of these stands within `scan.AHEAD` bytes before or after.
-    unless: none of these stands there. after: one of these stands right before the text. start: nothing but blanks stands before the text on its line.
+    unless: none of these stands there. after: one of these words stands right before the text. start: nothing but
+    blanks stands before the text on its line. tail: it is looked for in the last `scan.TAIL` bytes alone, as a text
+    of common letters is dear to look for in a whole log.
     """
 
     text: str
@@ -28,6 +30,7 @@ class Pattern:
     unless: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     start: bool = False
+    tail: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

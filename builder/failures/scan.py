@@ -153,10 +153,13 @@ class _Texts:
         self._expression = re.compile(b"|".join(re.escape(first) + _one_of(ends) for first, ends in common) or b"(?!)")
 
     @classmethod
-    def of(cls, failures: Mapping[str, Failure]) -> _Texts:
-        """The texts of all patterns of some failures."""
+    def of(cls, failures: Mapping[str, Failure], *, tail: bool = False) -> _Texts:
+        """The texts of all patterns of some failures. tail: of those that are looked for in a log's end alone."""
         return cls(
-            _Search(one.id, pattern.text.encode(), pattern) for one in failures.values() for pattern in one.patterns
+            _Search(one.id, pattern.text.encode(), pattern)
+            for one in failures.values()
+            for pattern in one.patterns
+            if pattern.tail == tail
         )
 
     def found(self, block: bytes, first: int, last: int) -> Iterator[tuple[_Search, int]]:
@@ -172,8 +175,13 @@ class _Texts:
 
 
 @functools.cache
-def _all_known() -> _Texts:
-    return _Texts.of({**signs(), **known()})
+def _all_known() -> tuple[_Texts, _Texts]:
+    return _both({**signs(), **known()})
+
+
+def _both(failures: Mapping[str, Failure]) -> tuple[_Texts, _Texts]:
+    """What is looked for in a whole log, and what in its end alone."""
+    return _Texts.of(failures), _Texts.of(failures, tail=True)
 
 
 class _Scan:
@@ -181,8 +189,8 @@ class _Scan:
 
     def __init__(self, failures: Mapping[str, Failure] | None = None) -> None:
         self._known = known() if failures is None else failures
-        self._all = _all_known() if failures is None else _Texts.of({**signs(), **failures})
-        self._texts = self._all
+        self._both = _all_known() if failures is None else _both({**signs(), **failures})
+        self._texts = self._both[0]
         self._found: dict[str, dict[int, Hit]] = {}
         self._waiting = bytearray()
         self._block, self._searched = b"", 0
@@ -209,11 +217,11 @@ class _Scan:
         lines = self._line - 1 + self._block.count(b"\n") + unfinished
         last = self._last()
         of = Signs(*(max((last.get(name, Hit(line=0, text="")).line, 0)) for name in ("error", "ended", "went-on")))
-        found = {name: self._hits(name, last.get(name)) for name in self._found if name in self._known}
-        first = min(
-            (hit for name in ("error", "ended") for hit in self._found.get(name, {}).values()), key=_line, default=None
-        )
-        final = max((last[name] for name in ("error", "ended") if name in last), key=_line, default=first)
+        found = {name: self._hits(name, last.get(name)) for name in {**self._found, **last} if name in self._known}
+        ends = [last[name] for name in ("error", "ended") if name in last]
+        errors = [hit for name in ("error", "ended") for hit in self._found.get(name, {}).values()]
+        first = min([*errors, *ends], key=_line, default=None)
+        final = max(ends, key=_line, default=first)
         return Reading(
             matches=ranked(found, self._known, of),
             lines=lines,
@@ -223,16 +231,18 @@ class _Scan:
 
     def _hits(self, name: str, last: Hit | None) -> Found:
         """What was found of a failure. last: where it stands last near the log's end, None for nowhere."""
-        hits = [hit for _, hit in sorted(self._found[name].items())]
+        hits = [hit for _, hit in sorted(self._found.get(name, {}).items())] or ([last] if last else [])
         line = max(hits[-1].line, last.line if last else 0)
         return Found(tuple(hits[:KEPT]), len(hits) > KEPT, line, near=last is not None)
 
     def _last(self) -> dict[str, Hit]:
         """Where each failure and sign stands last in the log's end."""
         places: dict[str, tuple[int, int, Mapping[str, bytes]]] = {}
-        for search, place, end, groups in self._matches(self._all, max(0, len(self._block) - TAIL), len(self._block)):
-            if place >= places.get(search.failure, (0, 0, {}))[0]:
-                places[search.failure] = place, end, groups
+        for texts in self._both:
+            matches = self._matches(texts, max(0, len(self._block) - TAIL), len(self._block))
+            for search, place, end, groups in matches:
+                if place >= places.get(search.failure, (0, 0, {}))[0]:
+                    places[search.failure] = place, end, groups
         return {name: self._hit(*where) for name, where in places.items()}
 
     def _take(self, data: bytes, *, last: bool) -> None:

@@ -215,6 +215,19 @@ def test_the_last_of_the_signs_counts() -> None:
     assert not Signs(error=1, ended=5, went_on=4).well
 
 
+def test_words_of_common_letters_are_looked_for_in_the_logs_end_alone() -> None:
+    words, line = "[mov,mp4 @ 0x1] moov atom not found", "frame 1 of 2"
+    assert ids(*[line] * 9000, words) == ["lfs-pointer-media"]
+    assert ids(words, *[line] * 9000) == []
+    assert read(*[line] * 9000, "fatal: early EOF").failed
+
+
+def test_a_header_is_known_by_the_word_before_the_compilers_own() -> None:
+    line = "a.c:1:10: fatal error: {}: No such file or directory"
+    assert ids(line.format("portaudio.h")) == ["header-portaudio"]
+    assert ids(line.format("other/portaudio.h")) == ["header-missing"]
+
+
 # --- what is said where nothing is known
 
 UNKNOWN = [
