@@ -24,6 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What a run makes has a name and a folder of its own, so that nothing of a user's is overwritten or removed: its images
 # have this prefix, and its builds a home that shares with the checkout the wheelhouse and the assets alone.
 _RUN = os.environ.setdefault("MODELSTACKS_TEST_RUN", f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
+_OWNER = _RUN.partition("-")[0] == str(os.getpid())  # and not a pytest that a test of this run starts
 IMAGES = f"modelstacks-test/{_RUN}"
 REPO = Path(__file__).resolve().parent.parent
 HOME = REPO / "build" / f".test-{_RUN}"
@@ -42,6 +43,8 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     """Remove the home of this run and the images that its fixtures left."""
+    if not _OWNER:
+        return
     shutil.rmtree(HOME, ignore_errors=True)
     try:
         remove_images(Engine.connect())

@@ -49,8 +49,8 @@ class Clone:
         """The command line, in the clone; what it says goes to the clone's log. path: folders before those of PATH."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OWN)}
         here = ["localhost", "127.0.0.1", *filter(None, [kept.get("no_proxy")])]
-        kept |= {"MODELSTACKS_IMAGE_PREFIX": IMAGES}
         kept |= {"APT_CONFIG": str(self.folder / "apt.conf"), "no_proxy": ",".join(here)}
+        kept["MODELSTACKS_IMAGE_PREFIX"] = IMAGES
         kept["PATH"] = f"{path}:{kept['PATH']}" if path else kept["PATH"]
         command = [sys.executable, "-m", "builder", *words]
         with (self.folder / "log").open("a") as log:
