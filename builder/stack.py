@@ -19,7 +19,7 @@ from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
 from builder.lock import store
-from builder.lock.existing import fresh, locked
+from builder.lock.existing import fresh, locked, required
 from builder.lock.verb import complete
 from builder.lock.verb import lock as write_lock
 from builder.settings import Settings
@@ -96,8 +96,7 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
 
             resolve.lock(stack, stack.folder, settings, ui)
     with timed(seconds, "complete"):
-        complete(stack, settings, ui, fixed=offline or frozen)
-    lock = locked(stack)
+        lock = required(stack, complete(stack, settings, ui, fixed=offline or frozen))
     with timed(seconds, "check"):
         refuse_errors(check(stack, lock), ui)
     lock = settle(lock, stack.folder, settings, ui, frozen=frozen or offline)

@@ -21,8 +21,9 @@ def have(
     Raises InputError without a lock or with a stale one, and as `compile_all`, `build` and `service.build` do.
     """
     if isinstance(one, Service):
-        write_compose(one, locked(one), settings)
-        built, done = service.build(one, locked(one), settings, engine, ui), "loaded"
+        service_lock = locked(one)
+        write_compose(one, service_lock, settings)
+        built, done = service.build(one, service_lock, settings, engine, ui), "loaded"
     else:
         lock = compile_all(one, locked(one), one.folder, settings, engine, ui, frozen=frozen, offline=offline)
         built, done = build(one, lock, settings, engine, ui), "built"

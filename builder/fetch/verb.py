@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
-from builder.lock.existing import locked
+from builder.lock.existing import locked, required
 from builder.lock.model import LockedIndex, StackLock
 from builder.lock.service import ServiceLock
 from builder.lock.verb import complete
@@ -28,8 +28,8 @@ def bring(
     if isinstance(one, Service):
         lock = locked(one)
     else:
-        complete(one, settings, ui, fixed=fixed)
-        lock = settle(locked(one), one.folder, settings, ui, frozen=fixed)
+        whole = required(one, complete(one, settings, ui, fixed=fixed))
+        lock = settle(whole, one.folder, settings, ui, frozen=fixed)
         indexes = dict(lock.indexes)
     done = fetch(lock.artifacts(), indexes, settings, ui, verify=verify, offline=offline)
     ui.say(f"{one.name}: {len(done.fetched)} files fetched, {done.kept} were there")

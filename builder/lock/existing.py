@@ -43,9 +43,13 @@ def locked(one: Loaded) -> StackLock | ServiceLock:
     """The lock. Raises InputError where there is none, or it is stale, damaged or not whole."""
     if isinstance(one, Service):
         return services.locked(one, one.folder)
-    lock = store.read(one.folder)
-    require_fresh(one, lock, one.folder)
-    require_whole(lock, one.folder)
+    return required(one, store.read(one.folder))
+
+
+def required(stack: Stack, lock: StackLock) -> StackLock:
+    """A stack's lock that was read already. Raises InputError where it is stale or not whole."""
+    require_fresh(stack, lock, stack.folder)
+    require_whole(lock, stack.folder)
     return lock
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _require_together(lock: LockFile, pylock: PylockFile, folder: Path) -> None:
     names = [package.name for package in pylock.packages]
     wanted = {one.name: lock.routes.get(one.name, "default") for one in pylock.packages}
     wrong = next((one.name for one in pylock.packages if one.index != _url(lock, wanted[one.name])), "")
-    twice = next((name for name in names if names.count(name) > 1), "")
+    twice = next((name for name, count in Counter(names).items() if count > 1), "")
     stray = next((name for name in lock.routes if name not in wanted), "")
     why = (wrong and f"{wrong} comes from another index") or (twice and f"{twice} is there twice")
     why = why or (stray and f"{PYLOCK} has no {stray}, which has a route")

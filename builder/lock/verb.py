@@ -11,6 +11,7 @@ from builder.errors import Unreachable
 from builder.lock import service as services
 from builder.lock import store
 from builder.lock.inputs import listed
+from builder.lock.model import StackLock
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack
@@ -54,13 +55,16 @@ def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, par
     return {"stack": service.name, "reference": done.reference, "blobs": len(done.blobs), "bytes": size}
 
 
-def complete(stack: Stack, settings: Settings, ui: Ui, *, fixed: bool) -> None:
-    """Resolve what is unresolved in a stack's lock, keeping the versions it has; nothing where it is whole or stale.
+def complete(stack: Stack, settings: Settings, ui: Ui, *, fixed: bool) -> StackLock:
+    """A stack's lock, read once; what is unresolved in it is resolved first, keeping the versions it has.
 
-    fixed: leave it as it is, for a run that is offline or frozen. Raises what `resolve.lock` raises.
+    fixed: leave it as it is, for a run that is offline or frozen. The lock given may therefore be stale or not whole
+    (`existing.required`). Raises what `resolve.lock` raises, and InputError where there is no lock or it is damaged.
     """
-    if not fixed and store.exists(stack.folder) and (left := store.read(stack.folder).unresolved):
+    lock = store.read(stack.folder)
+    if lock.unresolved and not fixed:
         from builder.lock import resolve
 
-        ui.say(f"{stack.name}: the lock is not whole ({listed(left)}); resolving the rest")
-        resolve.lock(stack, stack.folder, settings, ui)
+        ui.say(f"{stack.name}: the lock is not whole ({listed(lock.unresolved)}); resolving the rest")
+        lock = resolve.lock(stack, stack.folder, settings, ui).lock
+    return lock
