@@ -2,8 +2,8 @@
 # A model whose weights lie beside it runs in ONNX Runtime, and onnx refuses it, because of how the file was put there.
 #
 # Seen: 2026-11-28, onnx 1.20.1 and 1.23.2, onnxruntime 1.26.0, numpy 2.4.6, Python 3.11.
-# From 1.21 on onnx.load refuses external data that is a symbolic link (which is what huggingface_hub's cache is made
-# of: snapshots/ links to blobs/), from 1.22 on also a file with a second hard link, wherever that is (a shelf that hands
+# From 1.21 on (by its source; run: 1.23.2) onnx.load refuses external data that is a symbolic link (which is what huggingface_hub's cache is made
+# of: snapshots/ links to blobs/), and a file with a second hard link, wherever that is (a shelf that hands
 # files out by link does that). onnxruntime takes both. So tools above onnx (checker, shape inference, quantization,
 # simplifiers) fail on a model that serves well. Copies, or load_external_data=False, are the way out.
 #   output: 1.20.1: copy yes, symlink yes, hardlink yes; 1.23.2: copy yes, symlink no, hardlink no; ORT: yes yes yes
