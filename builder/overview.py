@@ -44,7 +44,7 @@ class Row:
 
 def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
     """A row for each stack and service."""
-    driver, wsl = nvidia.look(), is_wsl(kernel())
+    driver, wsl = nvidia.read(), is_wsl(kernel())
     rows = []
     for stack in loaded:
         if isinstance(stack, Service):

@@ -14,7 +14,7 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builder.build import base, buildx
-from builder.build.build import is_current
+from builder.build.image import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, Unreachable
 from builder.failures import recognise_file

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.build import base
 from builder.build.archive import image_blobs, write_archive
-from builder.build.build import Built
+from builder.build.image import Built
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import JobError
 from builder.files import held

@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-class Source(Protocol):
+class Bytes(Protocol):
     """Bytes of a bundle, in order."""
 
     def read(self, count: int, /) -> bytes:
@@ -77,7 +77,7 @@ class Reader:
     All raise InputError that names the member. where: the bundle, for messages.
     """
 
-    def __init__(self, source: Source, where: str) -> None:
+    def __init__(self, source: Bytes, where: str) -> None:
         self._source, self._where = source, where
 
     def manifest(self) -> Manifest:

@@ -25,8 +25,8 @@ from builder.settings.program import PROGRAM as OWN_FILES
 from builder.settings.program import WITHIN
 from builder.spec import Loaded
 from builder.spec.files import FILES, own_files
-from builder.spec.load import FAMILIES, STACK_FILE
 from builder.spec.service import Service
+from builder.spec.stacks import FAMILIES, STACK_FILE
 
 # All that `make` needs elsewhere; nothing else of a checkout, such as its settings file, can come along.
 _FOLDERS = ("docs", "templates", "tools")

@@ -10,7 +10,7 @@ from typing import Any
 from builder.errors import InputError
 from builder.files import sha256_text
 from builder.spec.files import FILES
-from builder.spec.load import FAMILIES
+from builder.spec.stacks import FAMILIES
 from builder.spec.text import NAME_PATTERN
 
 FORMAT = 1

@@ -98,7 +98,7 @@ class Sink:
             self._stream.close()
 
 
-class Source:
+class BundleBytes:
     """A bundle's bytes from its file or its parts, which are opened one after the other."""
 
     def __init__(self, files: list[Path], parts: list[Part]) -> None:
@@ -153,14 +153,14 @@ class Source:
             self._stream.close()
 
 
-def source(path: Path) -> Source:
+def source(path: Path) -> BundleBytes:
     """The bundle at path: its file, the list of its parts, any of the parts, or a folder that holds one bundle.
 
     Raises InputError that names the part which is missing or of another size.
     """
     path = whole(path)
     if not path.name.endswith(LIST):
-        return Source([path], [])
+        return BundleBytes([path], [])
     parts = _listed(path)
     for part in parts:
         file = path.with_name(part.name)
@@ -169,7 +169,7 @@ def source(path: Path) -> Source:
         if file.stat().st_size != part.size:
             why = f"it has {file.stat().st_size} bytes, not {part.size}"
             raise InputError(f"the part {part.name} is damaged", where=str(file), why=why, fix=_FIX)
-    return Source([path.with_name(part.name) for part in parts], parts)
+    return BundleBytes([path.with_name(part.name) for part in parts], parts)
 
 
 def whole(path: Path) -> Path:

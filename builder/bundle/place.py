@@ -21,7 +21,7 @@ from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
 from builder.spec.files import FILES, own_files
-from builder.spec.load import FAMILIES, Stacks
+from builder.spec.stacks import FAMILIES, Stacks
 from builder.ui import Ui, human_bytes
 
 _STAGING = ".import"

@@ -38,7 +38,7 @@ class Run:
         Where this program is installed, a shipped stack is first copied to the user's own folder of stacks, so that
         nothing is written among the installed files.
         """
-        from builder.spec.load import Stacks, own
+        from builder.spec.stacks import Stacks, own
 
         loaded = self.stacks.named(words, default)
         if not (copies := own(loaded, self.settings)):

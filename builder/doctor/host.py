@@ -20,10 +20,10 @@ from builder.spec.service import Service
 def examine(host: Host, settings: Settings) -> list[Diagnosis]:
     """What is so of the machine itself."""
     return [
-        *machine.look(host),
-        *engine.look(host),
-        driver.look(host, packaged_facts()),
-        left.look(leftovers.files(settings), leftovers.containers() if host.engine else []),
+        *machine.judge(host),
+        *engine.judge(host),
+        driver.judge(host, packaged_facts()),
+        left.judge(leftovers.files(settings), leftovers.containers() if host.engine else []),
     ]
 
 
@@ -35,5 +35,5 @@ def examine_stacks(loaded: Iterable[Loaded], host: Host, settings: Settings) -> 
             continue  # `check --host` holds its profiles against the GPUs
         lock = readable(stack.folder)
         findings = against(case_of(stack, lock), host, absent(lock, settings))
-        found += stacks.look(stack, findings, host)
+        found += stacks.judge(stack, findings, host)
     return found

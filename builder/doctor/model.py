@@ -45,7 +45,7 @@ class Need:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class Server:
     """One server. name: host name or address, without brackets."""
 
     scheme: str
@@ -65,7 +65,7 @@ class Host:
         return f"{self.scheme}://{self.subject}/"
 
 
-def host_of(need: Need) -> Host | None:
+def host_of(need: Need) -> Server | None:
     """The server of a need; None for an address that is not http(s), or whose host could not be shown."""
     try:
         parts = urlsplit(need.url)
@@ -74,4 +74,4 @@ def host_of(need: Need) -> Host | None:
         return None
     if parts.scheme not in _PORTS or not re.fullmatch(r"[\w.:%-]+", parts.hostname or ""):
         return None
-    return Host(scheme=parts.scheme, name=str(parts.hostname), port=port or _PORTS[parts.scheme], sited=need.sited)
+    return Server(scheme=parts.scheme, name=str(parts.hostname), port=port or _PORTS[parts.scheme], sited=need.sited)

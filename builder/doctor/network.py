@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from builder.doctor import parallel
 from builder.doctor.checks import answer, certificate, name
-from builder.doctor.model import Diagnosis, Host, Kind, Need, host_of
+from builder.doctor.model import Diagnosis, Kind, Need, Server, host_of
 from builder.doctor.needs import file_hosts
 from builder.doctor.proxy import proxy_of
 from builder.doctor.roots import Roots
@@ -86,10 +86,10 @@ class _Looking:
             following += more
         return following
 
-    def _jobs(self, needs: Sequence[Need]) -> dict[Host, list[Need]]:
+    def _jobs(self, needs: Sequence[Need]) -> dict[Server, list[Need]]:
         """The needs by host, one of a kind for each, without those that were looked at before."""
-        hosts: dict[Key, Host] = {}
-        jobs: dict[Host, list[Need]] = {}
+        hosts: dict[Key, Server] = {}
+        jobs: dict[Server, list[Need]] = {}
         for need in needs:
             host = host_of(need)
             if host is None or (_key(host), need.label) in self._asked:
@@ -98,7 +98,7 @@ class _Looking:
             jobs.setdefault(hosts.setdefault(_key(host), host), []).append(need)
         return jobs
 
-    def _host(self, host: Host, needs: Sequence[Need]) -> Seen:
+    def _host(self, host: Server, needs: Sequence[Need]) -> Seen:
         """The checks of one host, each only where the one before it was good."""
         before = self._diagnoses.get(_key(host))
         diagnoses = [] if before else self._way(host, {need.kind for need in needs})
@@ -107,22 +107,22 @@ class _Looking:
         following: list[Need] = []
         for need in needs:
             started = time.monotonic()
-            seen, more = answer.look(host, need, self._client(), self._settings, str(self._roots.path))
+            seen, more = answer.judge(host, need, self._client(), self._settings, str(self._roots.path))
             if seen.state == "good" and need.kind in ("index", "page") and not more:
                 seen, more = self._files(seen, need)
             diagnoses.append(_with_seconds(seen, started))
             following += more
         return diagnoses, following
 
-    def _way(self, host: Host, kinds: set[Kind]) -> list[Diagnosis]:
+    def _way(self, host: Server, kinds: set[Kind]) -> list[Diagnosis]:
         """Whether a host can be reached and trusted at all."""
         proxy = proxy_of(host.url)
         started = time.monotonic()
-        named = _with_seconds(name.look(host, proxy), started)
+        named = _with_seconds(name.judge(host, proxy), started)
         if named.state != "good":
             return [named, _unknown(host, certificate.NAME, "not looked at, as the name is not resolved")]
         started = time.monotonic()
-        shown = certificate.look(host, proxy, self._roots, self._settings, kinds)
+        shown = certificate.judge(host, proxy, self._roots, self._settings, kinds)
         return [named, _with_seconds(shown, started)]
 
     def _files(self, seen: Diagnosis, page: Need) -> tuple[Diagnosis, list[Need]]:
@@ -146,7 +146,7 @@ class _Looking:
         return client
 
 
-def _key(host: Host) -> Key:
+def _key(host: Server) -> Key:
     return host.scheme, host.name, host.port
 
 
@@ -154,16 +154,16 @@ def _with_seconds(seen: Diagnosis, started: float) -> Diagnosis:
     return replace(seen, figures={**seen.figures, "seconds": round(time.monotonic() - started, 3)})
 
 
-def _not_asked(host: Host, need: Need) -> Diagnosis:
+def _not_asked(host: Server, need: Need) -> Diagnosis:
     also = ", so the hosts of its files are not known" if need.kind in ("index", "page") else ""
     return _unknown(host, answer.NAME, f"{need.label}: not asked{also}")
 
 
-def _unknown(host: Host, check: str, message: str) -> Diagnosis:
+def _unknown(host: Server, check: str, message: str) -> Diagnosis:
     return Diagnosis(check=check, subject=host.subject, state="unknown", message=message)
 
 
-def _overdue(host: Host, seconds: float) -> Diagnosis:
+def _overdue(host: Server, seconds: float) -> Diagnosis:
     return Diagnosis(
         check="host",
         subject=host.subject,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.doctor.handshake import trusting
-from builder.doctor.model import Host
+from builder.doctor.model import Server
 from builder.net.tls import stores, trust
 from builder.settings import Settings
 
@@ -46,7 +46,7 @@ class Roots:
             for der in certificates:
                 self._origins.setdefault(hashlib.sha256(der).hexdigest(), []).append(origin)
 
-    def context(self, host: Host) -> ssl.SSLContext:
+    def context(self, host: Server) -> ssl.SSLContext:
         """Verifies with all roots, and shows the client certificate that the settings have for the host."""
         context = trusting(str(self.path))
         if files := self._settings.client_certificate(host.url):

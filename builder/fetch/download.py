@@ -28,7 +28,7 @@ class _Wrong(Exception):
     """The server has other bytes; the text says which."""
 
 
-class Source(Protocol):
+class Streams(Protocol):
     """What bytes come from: a Session, or what signs in to a registry first."""
 
     stopping: threading.Event
@@ -40,7 +40,7 @@ class Source(Protocol):
         """As Session.pause."""
 
 
-def download(shelf: Shelf, url: str, session: Source, advance: Callable[[int], None]) -> str:
+def download(shelf: Shelf, url: str, session: Streams, advance: Callable[[int], None]) -> str:
     """Bring the bytes at url to shelf.part, with the locked size and sha256, synced; gives their sha256.
 
     advance: told how many bytes more (or fewer, when starting again) are there. Wrong bytes are
@@ -75,7 +75,7 @@ def download(shelf: Shelf, url: str, session: Source, advance: Callable[[int], N
 class _Part:
     """A partial file being filled."""
 
-    def __init__(self, shelf: Shelf, url: str, session: Source, advance: Callable[[int], None]) -> None:
+    def __init__(self, shelf: Shelf, url: str, session: Streams, advance: Callable[[int], None]) -> None:
         self._artifact, self._url, self._session, self._advance = shelf.artifact, url, session, advance
         self._stream = open_own(shelf.part)
         self._digest = hashlib.sha256()

@@ -35,7 +35,7 @@ _CODES: dict[int, Trouble] = {6: "no-device", 9: "not-loaded", 12: "no-driver", 
 _CUDA: dict[str, Trouble] = {"100": "no-device", "803": "mismatch"}
 
 
-def look(root: Path = Path("/")) -> Nvidia:
+def read(root: Path = Path("/")) -> Nvidia:
     """What is so of the NVIDIA GPUs of this machine; takes no longer than about a minute, whatever hangs.
 
     root: where /proc, /sys and WSL's files are looked for.

@@ -115,7 +115,7 @@ class Compiler(Row):
     name: Project
 
 
-class Source(Row):
+class GitSource(Row):
     kind, schemes = "source", ("git",)
 
 
@@ -216,13 +216,13 @@ class LockFile(Document):
     tools: list[Tool]
     debs: list[Deb]
     base_debs: list[Deb]
-    sources: list[Source]
+    sources: list[GitSource]
     weights: list[Weight]
     archives: list[Archive] = Field(default_factory=list)
     base_blobs: list[Blob] = Field(default_factory=list)
     toolchain: list[Compiler] = Field(default_factory=list)
     toolchain_debs: list[Deb] = Field(default_factory=list)
-    extension_sources: list[Source] = Field(default_factory=list)
+    extension_sources: list[GitSource] = Field(default_factory=list)
     built: list[Built] = Field(default_factory=list)
     unresolved: list[Left] = Field(default_factory=list)
     base: Base

@@ -9,7 +9,7 @@ from builder.errors import InputError
 from builder.files import held, sha256_of, write_atomic
 from builder.lock.model import StackLock
 from builder.render.compiled import wheels_to_install
-from builder.render.dockerfile import dockerfile, source_file
+from builder.render.dockerfile import render_dockerfile, source_file
 from builder.render.folders import (
     Rendered,
     deb_context,
@@ -53,7 +53,7 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
         if lock.weights:
             contexts["weights"] = linked(folder, "weights", lock.weights, settings)
         keep_only(folder, contexts)
-        return written(folder, dockerfile(stack, lock, settings.templates), contexts)
+        return written(folder, render_dockerfile(stack, lock, settings.templates), contexts)
 
 
 def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) -> Path:

@@ -24,7 +24,7 @@ CLAMP = "@315532800"
 
 def build_key(stack: Stack, lock: StackLock, templates: Path) -> str:
     """What an image is made of, as sha256:…: the text of its Dockerfile (which names the base) and its lock."""
-    return "sha256:" + sha256_text(f"{dockerfile(stack, lock, templates)}\n{lock.digest}")
+    return "sha256:" + sha256_text(f"{render_dockerfile(stack, lock, templates)}\n{lock.digest}")
 
 
 def mounts(stack: Stack) -> str:
@@ -59,7 +59,7 @@ def environment(templates: Path) -> jinja2.Environment:
     )
 
 
-def dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
+def render_dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
     """The Dockerfile of a stack.
 
     Raises jinja2.UndefinedError where a template names a value that is not there, InputError where an

@@ -1,5 +1,5 @@
 """reproduce: a stack is built twice from nothing and the two images are compared, layer by layer, then file by file."""
 
-from builder.reproduce.reproduce import Report, reproduce
+from builder.reproduce.twice import Report, reproduce
 
 __all__ = ["Report", "reproduce"]

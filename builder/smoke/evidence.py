@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.files import sha256_text, write_atomic
-from builder.smoke.report import Gpu, Result, SmokeReport
+from builder.smoke.report import GpuAccess, Result, SmokeReport
 
 if TYPE_CHECKING:
     from builder.engine.client import Engine
@@ -20,7 +20,7 @@ NAME = "evidence.json"
 _ROOM = Path(__file__).resolve().parent
 
 
-def key(target: Target, subject: Subject, gpu: Gpu) -> str:
+def key(target: Target, subject: Subject, gpu: GpuAccess) -> str:
     """A digest of everything that decides what the tests find: image, lock, stack, GPU, and the tests' own text."""
     texts = {str(path.relative_to(_ROOM)): path.read_text(encoding="utf-8") for path in sorted(_ROOM.rglob("*.py"))}
     parts = [target.kind, target.image_id, target.python, asdict(subject), asdict(gpu), texts]
@@ -63,7 +63,7 @@ def earlier(folder: Path, digest: str) -> SmokeReport | None:
         if document["key"] != digest or not (folder / "junit.xml").is_file():
             return None
         report = SmokeReport(
-            gpu=Gpu(**{**document["gpu"], "arguments": tuple(document["gpu"]["arguments"])}),
+            gpu=GpuAccess(**{**document["gpu"], "arguments": tuple(document["gpu"]["arguments"])}),
             results=tuple(Result(**result) for result in document["results"]),
             junit=folder / "junit.xml",
             evidence=folder / NAME,

@@ -1,6 +1,6 @@
 """The pytest plugin of the smoke tests: fixtures on the target, rules on what may be skipped, results as JSON.
 
-Loaded with `-p builder.smoke.plugin --smoke-session FILE` in a pytest process of its own.
+Loaded with `-p builder.smoke.plugin --smoke-brief FILE` in a pytest process of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pytest
 import testinfra
 import testinfra.host
 
-from builder.smoke.session import PROBE_SECONDS, UNKNOWN_UID, Expected, Probes, Promised, Session
+from builder.smoke.brief import PROBE_SECONDS, UNKNOWN_UID, Brief, Expected, Probes, Promised
 
 TEST_SECONDS = PROBE_SECONDS + 60
-_SESSION = pytest.StashKey[Session]()
+_BRIEF = pytest.StashKey[Brief]()
 _PROBES = pytest.StashKey[Probes]()
 _RESULTS = pytest.StashKey[list[dict[str, Any]]]()
 _STDERR = 20_000  # characters of a probe's stderr, its end, that go into the JUnit XML of a failed test
@@ -32,13 +32,13 @@ class NotApplicable(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the one option that says what to test."""
-    parser.addoption("--smoke-session", required=True, help="JSON file that the smoke verb wrote")
+    parser.addoption("--smoke-brief", required=True, help="JSON file that the smoke verb wrote")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the session."""
-    session = Session.read(Path(config.getoption("--smoke-session")))
-    config.stash[_SESSION] = session
+    session = Brief.read(Path(config.getoption("--smoke-brief")))
+    config.stash[_BRIEF] = session
     config.stash[_PROBES] = Probes(session.place)
     config.stash[_RESULTS] = []
 
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Expected:
     """What the target should hold; a test that asks for it is skipped where no stack is named."""
-    expected = pytestconfig.stash[_SESSION].expected
+    expected = pytestconfig.stash[_BRIEF].expected
     if expected is None:
         raise NotApplicable("no stack is named, so there is nothing to compare with")
     return expected
@@ -55,7 +55,7 @@ def stack(pytestconfig: pytest.Config) -> Expected:
 @pytest.fixture(scope="session")
 def service(pytestconfig: pytest.Config) -> Promised:
     """What the service promises that is judged."""
-    promised = pytestconfig.stash[_SESSION].service
+    promised = pytestconfig.stash[_BRIEF].service
     if promised is None:
         raise NotApplicable("no service is judged")
     return promised
@@ -64,7 +64,7 @@ def service(pytestconfig: pytest.Config) -> Promised:
 @pytest.fixture(scope="session")
 def mounted(pytestconfig: pytest.Config) -> frozenset[str]:
     """Paths of the weights that the stack leaves to be mounted; none where no stack is named."""
-    expected = pytestconfig.stash[_SESSION].expected
+    expected = pytestconfig.stash[_BRIEF].expected
     return frozenset(expected.mounted if expected else ())
 
 
@@ -77,13 +77,13 @@ def probe(pytestconfig: pytest.Config) -> Probes:
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> testinfra.host.Host:
     """The target as a testinfra host, as its own user."""
-    return testinfra.get_host(pytestconfig.stash[_SESSION].place.backend)
+    return testinfra.get_host(pytestconfig.stash[_BRIEF].place.backend)
 
 
 @pytest.fixture(scope="session")
 def stranger(pytestconfig: pytest.Config) -> testinfra.host.Host:
     """A container as a testinfra host, as a user that is not in its passwd."""
-    return testinfra.get_host(f"docker://{UNKNOWN_UID}@{pytestconfig.stash[_SESSION].place.container}")
+    return testinfra.get_host(f"docker://{UNKNOWN_UID}@{pytestconfig.stash[_BRIEF].place.container}")
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def _deadline() -> Iterator[None]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test marked `targets` is skipped on other kinds of target, one marked `needs_gpu` where there is no GPU."""
-    session = item.config.stash[_SESSION]
+    session = item.config.stash[_BRIEF]
     item.config.stash[_PROBES].asked.clear()
     kind, mark = session.kind, item.get_closest_marker("targets")
     if mark and kind not in mark.args:
@@ -116,7 +116,7 @@ def _needs_gpu(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Under `require`, run nothing where nothing needs a GPU; the smoke verb then says so."""
-    if config.stash[_SESSION].gpu_mode == "require" and not any(map(_needs_gpu, items)):
+    if config.stash[_BRIEF].gpu_mode == "require" and not any(map(_needs_gpu, items)):
         items.clear()
 
 
@@ -136,7 +136,7 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(error, NotApplicable):
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {error}")
-    elif report.skipped and item.config.stash[_SESSION].gpu_mode == "require":
+    elif report.skipped and item.config.stash[_BRIEF].gpu_mode == "require":
         report.outcome, report.longrepr = "failed", f"GPU=require, but the test cannot run: {_reason(report)}"
     _keep(item.config.stash[_RESULTS], item, report)
     return report
@@ -150,7 +150,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for name, document in probes.items():
         document["seconds"] = ran.seconds[name]
     text = json.dumps({"results": kept[_RESULTS], "probes": probes})
-    kept[_SESSION].record.write_text(text, encoding="utf-8")
+    kept[_BRIEF].record.write_text(text, encoding="utf-8")
 
 
 def _reason(report: pytest.TestReport) -> str:

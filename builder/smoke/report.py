@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from builder.failures import recognise
 from builder.failures.show import show
-from builder.smoke.session import Kind
+from builder.smoke.brief import Kind
 
 if TYPE_CHECKING:
     from builder.ui import Ui
@@ -33,7 +33,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gpu:
+class GpuAccess:
     """How a GPU was asked for. arguments: what `docker run` was given; reason: why there is none, else ""."""
 
     mode: GpuMode
@@ -55,7 +55,7 @@ class SmokeReport:
     name: str
     image_id: str
     python: dict[str, str]
-    gpu: Gpu
+    gpu: GpuAccess
     results: tuple[Result, ...]
     seconds: float
     junit: Path

@@ -18,8 +18,8 @@ from builder.errors import InputError, JobError
 from builder.files import write_atomic
 from builder.inside import ProbeError
 from builder.smoke import evidence
+from builder.smoke.brief import Brief, Probes
 from builder.smoke.report import GpuMode, Result, SmokeReport
-from builder.smoke.session import Probes, Session
 from builder.smoke.subject import CHECKS, Subject, known_checks, of_stack
 from builder.smoke.target import VENV, Image, Started, Target
 
@@ -96,7 +96,7 @@ def _judge(target: Target, subject: Subject, ready: Started, aside: Path, ui: Ui
     expected = subject.expected
     if expected and target.python != VENV:
         expected = replace(expected, site_packages=str(ready.about.get("site_packages")))
-    session = Session(
+    session = Brief(
         kind=target.kind,
         place=ready.place,
         expected=expected,
@@ -113,7 +113,7 @@ def _judge(target: Target, subject: Subject, ready: Started, aside: Path, ui: Ui
     return record
 
 
-def judge(session: Session, checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> dict[str, Any]:
+def judge(session: Brief, checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> dict[str, Any]:
     """Run the files of smoke tests in pytest; what it recorded. Writes junit.xml to the folder aside.
 
     Raises JobError where pytest itself breaks.
@@ -144,7 +144,7 @@ def _pytest(checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> N
         environment.pop("DOCKER_CONTEXT", None)
         environment["DOCKER_HOST"] = engine.info.host
     command = [sys.executable, "-m", "pytest", "-c", str(CHECKS / "pytest.ini"), f"--rootdir={CHECKS}"]
-    command += ["-p", "no:cacheprovider", "-p", "builder.smoke.plugin", f"--smoke-session={aside / 'session.json'}"]
+    command += ["-p", "no:cacheprovider", "-p", "builder.smoke.plugin", f"--smoke-brief={aside / 'session.json'}"]
     command.append(f"--junitxml={aside / 'junit.xml'}")
     said = []
     with subprocess.Popen(

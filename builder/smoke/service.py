@@ -14,9 +14,9 @@ from builder.lock.service import ServiceLock
 from builder.render.service import render, tag
 from builder.settings import Settings
 from builder.smoke import evidence
-from builder.smoke.report import Gpu, GpuMode, Result, SmokeReport
+from builder.smoke.brief import Brief, Promised
+from builder.smoke.report import GpuAccess, GpuMode, Result, SmokeReport
 from builder.smoke.run import judge
-from builder.smoke.session import Promised, Session
 from builder.smoke.subject import CHECKS
 from builder.spec.service import Service
 from builder.ui import Ui
@@ -38,7 +38,7 @@ def smoke(
         raise JobError(f"there is no image {name}", fix=f"run `make build STACK={service.name}`")
     promised = _promised(service, lock, name, render(service, lock, settings).compose, engine)
     with tempfile.TemporaryDirectory(prefix="modelstacks-smoke-") as aside:
-        session = Session(
+        session = Brief(
             kind="image",
             place=Place(python=""),
             expected=None,
@@ -55,7 +55,7 @@ def smoke(
         name=name,
         image_id=image.id,
         python={},
-        gpu=Gpu(mode=gpu, arguments=(), reason="the service takes its GPU by its compose file"),
+        gpu=GpuAccess(mode=gpu, arguments=(), reason="the service takes its GPU by its compose file"),
         results=tuple(Result(**result) for result in record["results"]),
         seconds=round(time.monotonic() - began, 3),
         junit=folder / "junit.xml",

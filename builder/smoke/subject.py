@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from builder.errors import InputError
-from builder.smoke.session import Compiled, Expected
+from builder.smoke.brief import Compiled, Expected
 
 if TYPE_CHECKING:
     from builder.lock.model import StackLock

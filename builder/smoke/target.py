@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.inside import Place, ProbeError, container
-from builder.smoke.report import Gpu, GpuMode
-from builder.smoke.session import Kind, Probes
+from builder.smoke.brief import Kind, Probes
+from builder.smoke.report import GpuAccess, GpuMode
 
 if TYPE_CHECKING:
     from builder.engine.client import Engine
@@ -37,7 +37,7 @@ class Started:
     """A target that is ready. about: what the probe `interpreter` says of it."""
 
     place: Place
-    gpu: Gpu
+    gpu: GpuAccess
     about: dict[str, Any]
 
 
@@ -55,7 +55,7 @@ class Target(ABC):
     def started(self, mode: GpuMode) -> AbstractContextManager[Started]:
         """The target ready for probes, for the length of a with block."""
 
-    def _ready(self, place: Place, gpu: Gpu) -> Started:
+    def _ready(self, place: Place, gpu: GpuAccess) -> Started:
         """Raises InputError (JobError of our own images) where the interpreter does not run, or is too old."""
         try:
             about = Probes(place)("interpreter")
@@ -78,8 +78,10 @@ class Target(ABC):
         """Like _ready, where the GPU is what the place has already; under GPU=none it is hidden from the probes."""
         if mode == "none":
             hidden = {**place.environment, "CUDA_VISIBLE_DEVICES": ""}
-            return self._ready(replace(place, environment=hidden), Gpu(mode=mode, arguments=(), reason=_NOT_ASKED))
-        started, reason = self._ready(place, Gpu(mode=mode, arguments=(), reason="")), ""
+            return self._ready(
+                replace(place, environment=hidden), GpuAccess(mode=mode, arguments=(), reason=_NOT_ASKED)
+            )
+        started, reason = self._ready(place, GpuAccess(mode=mode, arguments=(), reason="")), ""
         if started.about.get("hidden"):
             reason = f"CUDA_VISIBLE_DEVICES hides every GPU of {self.name}"
         elif not started.about.get("gpu"):
@@ -108,13 +110,13 @@ class Image(Target):
             raise InputError(f"the engine has no image {reference}", fix=fix)
         return cls(name=reference, python=python, engine=engine, image_id=facts.id, of=of, fix=fix)
 
-    def gpu(self, mode: GpuMode) -> Gpu:
+    def gpu(self, mode: GpuMode) -> GpuAccess:
         """What to give the container, and why nothing where it is nothing."""
         if mode == "none":
-            return Gpu(mode=mode, arguments=(), reason=_NOT_ASKED)
+            return GpuAccess(mode=mode, arguments=(), reason=_NOT_ASKED)
         arguments = tuple(self.engine.gpu_arguments())
         reason = "" if arguments else "the engine offers no GPU (no CDI device nvidia.com/gpu and no NVIDIA runtime)"
-        return Gpu(mode=mode, arguments=arguments, reason=reason)
+        return GpuAccess(mode=mode, arguments=arguments, reason=reason)
 
     @contextmanager
     def started(self, mode: GpuMode) -> Iterator[Started]:
@@ -130,7 +132,7 @@ class Image(Target):
         finally:
             self.engine.remove_container(name, running=True)
 
-    def _not_started(self, gpu: Gpu, said: str) -> JobError | SurroundingsError:
+    def _not_started(self, gpu: GpuAccess, said: str) -> JobError | SurroundingsError:
         if gpu.arguments:
             return SurroundingsError(
                 f"a container of {self.name} does not start with the GPU ({' '.join(gpu.arguments)})",

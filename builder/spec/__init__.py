@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from builder.spec.load import Loaded, Stacks, built, load, load_stack, stack_folder, stack_names
+from builder.spec.stacks import Loaded, Stacks, built, load, load_stack, stack_folder, stack_names
 
 __all__ = ["Loaded", "Stacks", "built", "load", "load_stack", "stack_folder", "stack_names"]

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputErrors, ModelstacksError
-from builder.ui.spoken import spoken
+from builder.ui.speech import spoken
 
 if TYPE_CHECKING:
     from rich.console import Console

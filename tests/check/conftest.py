@@ -10,8 +10,8 @@ import yaml
 from builder.lock.model import Artifact, LockedBase, StackLock
 from builder.origin import Origin
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 
 FAMILY = {"summary": "A family", "base": {"image": "debian:12", "glibc": "2.36"}, "python": "3.11"}
 

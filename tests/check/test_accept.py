@@ -13,7 +13,7 @@ from builder.commands._common import Given
 from builder.errors import InputError
 from builder.lock.inputs import digest
 from builder.settings import Settings
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 from builder.ui import Ui
 
 from .conftest import lock_of

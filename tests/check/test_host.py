@@ -16,8 +16,8 @@ from builder.host import EngineLack, Host, Nvidia
 from builder.host.model import Trouble
 from builder.lock import StackLock, read
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from tests.conftest import REPO, cli, document
 from tests.host.machines import (
     A100,

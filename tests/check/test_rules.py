@@ -14,8 +14,8 @@ from builder.check import all_rules, check, packaged_facts
 from builder.lock import store
 from builder.lock.model import Artifact
 from builder.origin import Origin
-from builder.spec.load import load, stack_names
 from builder.spec.service import Service
+from builder.spec.stacks import load, stack_names
 
 from .conftest import lock_of
 

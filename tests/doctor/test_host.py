@@ -44,50 +44,50 @@ def one(diagnoses: list[Diagnosis], check: str) -> Diagnosis:
 
 
 def test_a_machine_without_a_gpu_has_nothing_bad() -> None:
-    found = driver.look(BARE, FACTS)
+    found = driver.judge(BARE, FACTS)
     assert (found.state, found.fix) == ("note", "")
     assert found.message == "no NVIDIA GPU here: images are built all the same; what needs a GPU cannot be tested"
-    assert [each.check for each in engine.look(BARE)] == ["engine"], "what containers get is no matter without a GPU"
+    assert [each.check for each in engine.judge(BARE)] == ["engine"], "what containers get is no matter without a GPU"
 
 
 def test_a_gpu_is_told_with_its_driver_and_the_cuda_that_knows() -> None:
-    found = driver.look(H200, FACTS)
+    found = driver.judge(H200, FACTS)
     assert found.state == "good"
     assert found.message == (
         "NVIDIA H200, compute capability 9.0, 150.8 GB (150.2 GB free); driver 580.159.04, which knows CUDA up to 13.0"
     )
-    assert one(list(engine.look(H200)), "gpu in containers").message == "given by CDI"
+    assert one(list(engine.judge(H200)), "gpu in containers").message == "given by CDI"
 
 
 @pytest.mark.parametrize("host", [MISMATCH, NOUVEAU], ids=["mismatch", "nouveau"])
 def test_a_gpu_that_cannot_be_used_is_bad(host: Host) -> None:
-    found = driver.look(host, FACTS)
+    found = driver.judge(host, FACTS)
     assert found.state == "bad"
     assert "reboot" in found.fix
 
 
 def test_a_lost_gpu_is_bad_beside_others_that_work() -> None:
     lost = replace(H200, nvidia=replace(H200.nvidia, trouble="lost", said="GPU is lost"))
-    assert driver.look(lost, FACTS).state == "bad"
+    assert driver.judge(lost, FACTS).state == "bad"
 
 
 def test_wsl_is_named() -> None:
-    assert one(list(machine.look(WSL)), "system").message.endswith("WSL")
+    assert one(list(machine.judge(WSL)), "system").message.endswith("WSL")
 
 
 def test_without_an_engine_the_engine_is_bad() -> None:
-    found = one(list(engine.look(replace(BARE, engine=None, engine_lack=STOPPED, engine_disk=None))), "engine")
+    found = one(list(engine.judge(replace(BARE, engine=None, engine_lack=STOPPED, engine_disk=None))), "engine")
     assert (found.state, found.fix) == ("bad", "make engine")
 
 
 def test_of_an_engine_elsewhere_no_gpu_is_asked() -> None:
     far = replace(H200, engine=replace(ENGINE, host="tcp://gpu.example:2376"))
-    assert [(found.check, found.state) for found in engine.look(far)] == [("engine", "note"), ("engine", "good")]
+    assert [(found.check, found.state) for found in engine.judge(far)] == [("engine", "note"), ("engine", "good")]
 
 
 def test_a_cdi_file_of_another_driver_is_bad() -> None:
     stale = replace(H200, cdi=(replace(CDI, gone=("/usr/lib/libcuda.so.570.133.07",)),))
-    found = one(list(engine.look(stale)), "gpu in containers")
+    found = one(list(engine.judge(stale)), "gpu in containers")
     assert found.state == "bad"
     assert "libcuda.so.570.133.07" in found.message
     assert "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml" in found.fix
@@ -104,7 +104,7 @@ def test_a_cdi_file_of_another_driver_is_bad() -> None:
     ],
 )
 def test_a_disk_is_judged(disk, state: str) -> None:
-    (found,) = [each for each in machine.look(replace(BARE, home_disk=disk, engine_disk=None)) if each.check == "disk"]
+    (found,) = [each for each in machine.judge(replace(BARE, home_disk=disk, engine_disk=None)) if each.check == "disk"]
     assert found.state == state
     assert bool(found.fix) == (state != "good")
 
@@ -127,7 +127,7 @@ def test_each_stack_is_held_against_the_machine(name: str, host: Host, state: st
 
     settings = Settings(home=REPO, stacks=(REPO / "stacks",))
     stack, lock = load_stack(name, settings), read(REPO / "stacks" / name)
-    (found,) = stacks.look(stack, against(case_of(stack, lock), host), host)
+    (found,) = stacks.judge(stack, against(case_of(stack, lock), host), host)
     assert (found.subject, found.state) == (name, state), found.message
 
 

@@ -11,7 +11,7 @@ from builder.engine.client import Engine
 from builder.errors import JobError
 from builder.lock import read
 from builder.render import Rendered, base_tag
-from builder.smoke.report import Gpu, Result, SmokeReport
+from builder.smoke.report import GpuAccess, Result, SmokeReport
 from builder.ui import Ui
 from tests.conftest import IMAGES
 
@@ -56,7 +56,7 @@ def report(*results: Result) -> SmokeReport:
         name="modelstacks/ort-cudnn9:latest",
         image_id="sha256:1",
         python={},
-        gpu=Gpu(mode="none", arguments=(), reason="none was asked for"),
+        gpu=GpuAccess(mode="none", arguments=(), reason="none was asked for"),
         results=results,
         seconds=1.0,
         junit=Path("junit.xml"),

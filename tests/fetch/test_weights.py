@@ -20,7 +20,7 @@ from builder.fetch.pending import settle
 from builder.lock import inputs_digest, read, store, weights
 from builder.net.session import Session
 from builder.origin import Origin
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 from tests.lock.test_store import everything
 
 FAMILY = {"summary": "test", "base": {"image": "debian:12", "glibc": "2.36"}, "python": "3.11"}

@@ -32,27 +32,27 @@ def loaded(root: Path, version: str) -> Path:
 
 def test_one_gpu_is_read_with_its_sizes_in_bytes(program, root) -> None:
     program("nvidia-smi", f"echo '{H200}'")
-    found = nvidia.look(loaded(root, "580.159.04"))
+    found = nvidia.read(loaded(root, "580.159.04"))
     assert (found.driver, found.module, found.trouble) == ("580.159.04", "580.159.04", "")
     assert found.gpus == (Gpu(name="NVIDIA H200", capability="9.0", memory=143771 * MIB, free=143160 * MIB),)
 
 
 def test_the_question_is_the_documented_one(program, root, tmp_path) -> None:
     program("nvidia-smi", f'echo "$*" > {tmp_path}/asked; echo "{H200}"')
-    nvidia.look(root)
+    nvidia.read(root)
     fields = "--query-gpu=name,driver_version,compute_cap,memory.total,memory.free"
     assert (tmp_path / "asked").read_text().split() == [fields, "--format=csv,noheader,nounits"]
 
 
 def test_a_gpu_that_shares_the_machines_memory_has_no_size(program, root) -> None:
     program("nvidia-smi", "echo 'NVIDIA GB10, 580.95.05, 12.1, [N/A], [N/A]'")
-    assert nvidia.look(root).gpus == (Gpu(name="NVIDIA GB10", capability="12.1", memory=None, free=None),)
+    assert nvidia.read(root).gpus == (Gpu(name="NVIDIA GB10", capability="12.1", memory=None, free=None),)
 
 
 def test_a_driver_that_does_not_know_compute_cap_is_asked_without_it(program, root) -> None:
     refuse = "echo 'Field \"compute_cap\" is not a valid field to query.'; exit 2"
     program("nvidia-smi", f"case $1 in *compute_cap*) {refuse};; esac\necho 'Tesla K80, 470.82.01, 11441, 11438'")
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.driver, found.trouble) == ("470.82.01", "")
     assert found.gpus[0].capability == ""
 
@@ -76,20 +76,20 @@ def test_a_driver_that_does_not_know_compute_cap_is_asked_without_it(program, ro
 )
 def test_what_it_says_when_it_fails_is_told_apart(program, root, says: str, code: int, trouble: str) -> None:
     program("nvidia-smi", f'cat <<"END"\n{says}\nEND\nexit {code}')
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.trouble, found.gpus) == (trouble, ())
     assert found.said == " ".join(says.splitlines())
 
 
 def test_of_a_mismatch_the_module_that_is_loaded_is_told(program, root) -> None:
     program("nvidia-smi", "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18")
-    found = nvidia.look(loaded(root, "580.126.09"))
+    found = nvidia.read(loaded(root, "580.126.09"))
     assert (found.trouble, found.driver, found.module) == ("mismatch", "580.126.09", "580.126.09")
 
 
 def test_a_lost_gpu_leaves_the_others(program, root) -> None:
     program("nvidia-smi", f"echo '{H200}'; echo 'Unable to determine the device handle for GPU2: GPU is lost'; exit 15")
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.trouble, len(found.gpus)) == ("lost", 1)
 
 
@@ -105,7 +105,7 @@ def test_one_that_hangs_is_ended_with_all_it_started(program, root, tmp_path, mo
     monkeypatch.setattr(nvidia, "_SECONDS", 3.0)
     program("nvidia-smi", f"sleep 60 & echo $! > {tmp_path}/pid\nwait")
     started = time.monotonic()
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert found.trouble == "no-answer"
     assert time.monotonic() - started < 30
     pid = int((tmp_path / "pid").read_text())
@@ -116,7 +116,7 @@ def test_one_that_hangs_is_ended_with_all_it_started(program, root, tmp_path, mo
 
 def test_one_that_never_stops_talking_is_cut_off(program, root) -> None:
     program("nvidia-smi", f"while :; do echo '{H200}'; done")
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert found.trouble == "other"
     assert len(found.said) <= 300
     assert len(found.gpus) < 2000
@@ -124,14 +124,14 @@ def test_one_that_never_stops_talking_is_cut_off(program, root) -> None:
 
 def test_a_hostile_name_cannot_steer_a_terminal(program, root) -> None:
     program("nvidia-smi", r"printf '\033[2JNVIDIA\007 %0300d, 580.1, 9.0, 1, 1\n' 0")
-    (one,) = nvidia.look(root).gpus
+    (one,) = nvidia.read(root).gpus
     assert one.name.startswith("?[2JNVIDIA? 000")
     assert len(one.name) == 100
 
 
 def test_rows_that_are_none_are_no_gpus(program, root) -> None:
     program("nvidia-smi", "echo 'a, b, c, d, e'; echo 'NVIDIA H200; rm -rf /, $(id), 9.0, 1, 1'")
-    assert nvidia.look(root).gpus == ()
+    assert nvidia.read(root).gpus == ()
 
 
 def test_without_a_driver_a_card_on_the_bus_and_nouveau_are_seen(root, monkeypatch) -> None:
@@ -147,7 +147,7 @@ def test_without_a_driver_a_card_on_the_bus_and_nouveau_are_seen(root, monkeypat
         (device / "vendor").write_text(f"{vendor}\n")
         (device / "class").write_text(f"{kind}\n")
     (root / "sys/module/nouveau").mkdir(parents=True)
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.cards, found.nouveau) == (1, True), "its sound device and the other maker's are none"
     assert found.driver == ""
 
@@ -164,14 +164,14 @@ def test_both_forms_of_the_kernels_own_file_are_read(root, monkeypatch, line: st
     monkeypatch.setenv("PATH", "/nowhere")
     (root / "proc/driver/nvidia").mkdir(parents=True)
     (root / "proc/driver/nvidia/version").write_text(f"{line}\nGCC version:  gcc version 4.8.5\n")
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.driver, found.source) == ("384.81", "/proc/driver/nvidia/version")
 
 
 def test_a_module_without_its_libraries_is_told(root, monkeypatch) -> None:
     monkeypatch.setattr(nvidia, "_libcuda", lambda: None)
     monkeypatch.setenv("PATH", "/nowhere")
-    found = nvidia.look(loaded(root, "580.95.05"))
+    found = nvidia.read(loaded(root, "580.95.05"))
     assert (found.trouble, found.driver) == ("no-library", "580.95.05")
 
 
@@ -182,7 +182,7 @@ def test_nvidia_smi_is_found_off_the_path_where_drivers_put_it(root, monkeypatch
     path.write_text(f"#!/bin/sh\necho '{H200}'\n")
     path.chmod(0o755)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert nvidia.look(root).driver == "580.159.04"
+    assert nvidia.read(root).driver == "580.159.04"
 
 
 STUB = """
@@ -211,7 +211,7 @@ def test_libcuda_is_asked_where_there_is_no_nvidia_smi(root, tmp_path, monkeypat
     stub(tmp_path, init)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
-    found = nvidia.look(root)
+    found = nvidia.read(root)
     assert (found.source, found.cuda, found.trouble) == ("libcuda", "12.8", trouble)
     card = Gpu(name="NVIDIA GeForce RTX 5090", capability="12.0", memory=1 << 34, free=None)
     assert found.gpus == (() if trouble else (card,))
@@ -225,7 +225,7 @@ def test_a_libcuda_that_crashes_takes_only_its_own_process_with_it(root, tmp_pat
     subprocess.run(command, check=True)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
-    assert nvidia.look(root).trouble == "no-answer"
+    assert nvidia.read(root).trouble == "no-answer"
 
 
 def test_the_question_to_libcuda_gives_one_document_on_this_machine() -> None:
@@ -237,7 +237,7 @@ def test_the_question_to_libcuda_gives_one_document_on_this_machine() -> None:
 
 
 def test_what_is_found_on_this_machine_agrees_with_itself() -> None:
-    found = nvidia.look()
+    found = nvidia.read()
     assert bool(found.gpus) or bool(found.trouble)
     assert not found.gpus or found.driver
     assert (found.trouble == "no-driver") <= (found.driver == "")

@@ -14,7 +14,7 @@ import pytest
 from uv import find_uv_bin
 
 from builder.engine.client import Engine
-from builder.ui.spoken import VERBS, spoken
+from builder.ui.speech import VERBS, spoken
 from tests.conftest import IMAGES, REPO
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

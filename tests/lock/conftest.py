@@ -20,8 +20,8 @@ import pytest
 import trustme
 
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 
 FAMILY: dict[str, Any] = {
     "summary": "made for a test",

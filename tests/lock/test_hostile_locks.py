@@ -17,8 +17,8 @@ from builder.files import read_bounded, sha256_text
 from builder.lock import LockedIndex, StackLock, read, require_fresh, store
 from builder.lock.service import read_any
 from builder.origin import Origin
-from builder.spec.load import load
 from builder.spec.model import Stack
+from builder.spec.stacks import load
 from tests.lock.test_store import everything
 
 SHA = "0" * 64

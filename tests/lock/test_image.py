@@ -19,8 +19,8 @@ from builder.fetch import fetch
 from builder.lock import base, read, resolve
 from builder.render import base_tag
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from builder.ui import Ui
 from tests.conftest import REPO
 from tests.registry import registry

@@ -15,8 +15,8 @@ from builder.errors import InputError, SurroundingsError
 from builder.lock import StackLock, apt, read
 from builder.lock.resolve import Locked, lock
 from builder.settings import Settings
-from builder.spec.load import stack_folder
 from builder.spec.model import Stack
+from builder.spec.stacks import stack_folder
 from builder.ui import Ui
 from tests.conftest import REPO
 from tests.lock.conftest import Index, MakeStack, wheel

@@ -20,8 +20,8 @@ from builder.lock.verb import complete
 from builder.net.session import Session
 from builder.origin import Origin
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from builder.ui import Ui
 from tests.conftest import cli
 from tests.lock.conftest import FAMILY, Index, MakeStack, sdist, wheel

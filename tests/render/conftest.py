@@ -11,8 +11,8 @@ import yaml
 
 from builder.lock import Artifact, LockedBase, StackLock
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from tests.lock.test_store import everything
 
 STACK = """summary: Uses every part of a Dockerfile

@@ -17,7 +17,7 @@ from uv import find_uv_bin
 
 from builder.errors import InputError
 from builder.lock import StackLock
-from builder.render import dockerfile, recipes
+from builder.render import recipes, render_dockerfile
 from builder.render.compile import recipe_dockerfile
 from builder.render.compiled import compiled_files, wheels_to_install
 from builder.settings import Settings
@@ -145,18 +145,18 @@ def test_what_is_not_compiled_or_gone_is_told(tmp_path: Path) -> None:
 def test_another_compiled_wheel_is_another_image(tmp_path: Path) -> None:
     """The Dockerfile names the keys, so that an image of other inputs is never taken for current."""
     stack, lock = compiling(tmp_path / "stacks")
-    text = dockerfile(stack, lock, TEMPLATES)
+    text = render_dockerfile(stack, lock, TEMPLATES)
     for recipe in recipes(stack, lock):
         assert text.count(recipe.key) == 1
     changed = replace(lock, toolchain=lock.toolchain[:1])
-    assert dockerfile(stack, changed, TEMPLATES) != text
+    assert render_dockerfile(stack, changed, TEMPLATES) != text
 
 
 def test_dockerfiles_of_an_extension_are_their_golden_files(tmp_path: Path) -> None:
     """compile.Dockerfile: where it changes so that a wheel may come out otherwise, raise _RECIPE in recipe.py too."""
     stack, lock = compiling(tmp_path / "stacks")
     same_as_golden("compile", recipe_dockerfile(stack, lock, recipes(stack, lock)[0], TEMPLATES))
-    same_as_golden("extensions", dockerfile(stack, lock, TEMPLATES))
+    same_as_golden("extensions", render_dockerfile(stack, lock, TEMPLATES))
     assert not (set(mounted(GOLDEN / "extensions.Dockerfile")) & {"toolchain", "toolchain-debs", "source"})
 
 

@@ -20,11 +20,11 @@ from builder import settings as site
 from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
 from builder.origin import Origin
-from builder.render import base_tag, build_key, dockerfile
+from builder.render import base_tag, build_key, render_dockerfile
 from builder.render.groups import grouped
-from builder.spec.load import load_stack, stack_folder
 from builder.spec.model import Stack
 from builder.spec.parts import Weight
+from builder.spec.stacks import load_stack, stack_folder
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = site.load(environ={}).templates
@@ -32,7 +32,7 @@ TEMPLATES = site.load(environ={}).templates
 
 def shipped(name: str) -> str:
     settings = site.load(environ={})
-    return dockerfile(load_stack(name, settings), read(stack_folder(name, settings)), TEMPLATES)
+    return render_dockerfile(load_stack(name, settings), read(stack_folder(name, settings)), TEMPLATES)
 
 
 def same_as_golden(name: str, text: str) -> None:
@@ -43,13 +43,13 @@ def same_as_golden(name: str, text: str) -> None:
 
 
 def test_a_stack_of_every_part_renders_as_its_golden_file(stack: Stack, lock: StackLock) -> None:
-    same_as_golden("everything", dockerfile(stack, lock, TEMPLATES))
+    same_as_golden("everything", render_dockerfile(stack, lock, TEMPLATES))
 
 
 def test_the_text_is_well_formed(stack: Stack, lock: StackLock) -> None:
     few = stack.model_copy(update={"sources": (), "weights": (), "libraries": (), "paths": (), "env": {}})
-    bare = dockerfile(few, replace(lock, sources=(), weights=(), debs=(), wheels=()), TEMPLATES)
-    for text in (shipped("onnx-cpu"), shipped("ort-cudnn9"), dockerfile(stack, lock, TEMPLATES), bare):
+    bare = render_dockerfile(few, replace(lock, sources=(), weights=(), debs=(), wheels=()), TEMPLATES)
+    for text in (shipped("onnx-cpu"), shipped("ort-cudnn9"), render_dockerfile(stack, lock, TEMPLATES), bare):
         assert "\n\n\n" not in text and text.endswith("\n") and not text.endswith("\n\n")
         assert not re.search(r"[ \t]$", text, re.M), "white space at the end of a line"
         assert not re.search(r"\\\n(\n|[A-Z#])", text), "a backslash that continues into nothing"
@@ -62,7 +62,7 @@ def test_a_misspelt_name_in_a_template_is_an_error(stack: Stack, lock: StackLock
     labels = tmp_path / "templates" / "labels.j2"
     labels.write_text(labels.read_text().replace("stack.summary", "stack.sumary"))
     with pytest.raises(jinja2.UndefinedError, match="no attribute 'sumary'"):
-        dockerfile(stack, lock, tmp_path / "templates")
+        render_dockerfile(stack, lock, tmp_path / "templates")
 
 
 def wheel(project: str, size: int) -> Artifact:
@@ -95,10 +95,10 @@ def stages(text: str) -> dict[str, str]:
 
 
 def test_another_small_wheel_leaves_the_stages_of_the_big_ones_alone(stack: Stack, lock: StackLock) -> None:
-    before = stages(dockerfile(stack, lock, TEMPLATES))
+    before = stages(render_dockerfile(stack, lock, TEMPLATES))
     alpha, *others = lock.wheels
     changed = replace(lock, wheels=(replace(alpha, version="2", sha256="9" * 64), *others), epoch=lock.epoch + 99_999)
-    after = stages(dockerfile(stack, replace(changed, digest="e" * 64), TEMPLATES))
+    after = stages(render_dockerfile(stack, replace(changed, digest="e" * 64), TEMPLATES))
     assert {name for name in before if before[name] != after.get(name)} == {"final"}
     assert build_key(stack, lock, TEMPLATES) != build_key(stack, replace(changed, digest="e" * 64), TEMPLATES)
 
@@ -115,7 +115,7 @@ def test_a_base_is_named_by_all_that_it_is_made_of() -> None:
 def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, engine: Engine, tmp_path: Path) -> None:
     weight = Weight(name="face.mat", bake=False, licence="the author's own: no copies, été", into="/data")
     mounted = stack.model_copy(update={"weights": (*stack.weights, weight)})
-    text = dockerfile(mounted, lock, TEMPLATES)
+    text = render_dockerfile(mounted, lock, TEMPLATES)
     assert text.count("face.mat") == 1, "it is in no layer"
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL {text.rpartition('LABEL ')[2]}")
     tag = f"modelstacks-test:{secrets.token_hex(6)}"

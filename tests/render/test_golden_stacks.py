@@ -25,13 +25,13 @@ from builder.lock.base import untagged
 from builder.lock.model import Kind
 from builder.lock.service import ServiceLock
 from builder.origin import Origin
-from builder.render import dockerfile, recipes
+from builder.render import recipes, render_dockerfile
 from builder.render import service as service_render
 from builder.render.compile import recipe_dockerfile
-from builder.spec.load import load, load_stack, stack_folder, stack_names
 from builder.spec.model import Stack
 from builder.spec.parts import Base
 from builder.spec.service import Service
+from builder.spec.stacks import load, load_stack, stack_folder, stack_names
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = site.load(environ={})
@@ -121,7 +121,7 @@ def made_up(stack: Stack) -> StackLock:
 
 def texts(stack: Stack, lock: StackLock) -> dict[str, str]:
     """A stack's Dockerfile and that of its first compile; those of its others differ in names alone."""
-    found = {f"{stack.name}.Dockerfile": dockerfile(stack, lock, SETTINGS.templates)}
+    found = {f"{stack.name}.Dockerfile": render_dockerfile(stack, lock, SETTINGS.templates)}
     for recipe in recipes(stack, lock)[:1]:
         found[f"{stack.name}.compile.Dockerfile"] = recipe_dockerfile(stack, lock, recipe, SETTINGS.templates)
     return found

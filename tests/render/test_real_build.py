@@ -22,7 +22,7 @@ from builder.lock import resolve
 from builder.origin import Origin
 from builder.render.dockerfile import CLAMP
 from builder.settings import Settings
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 from builder.ui import Ui
 from tests.conftest import FAMILY
 from tests.fetch.conftest import Site, authority, site

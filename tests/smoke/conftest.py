@@ -22,8 +22,8 @@ from builder.engine.client import Engine
 from builder.errors import SurroundingsError
 from builder.lock import StackLock, read
 from builder.smoke import SmokeReport, smoke
-from builder.spec.load import load_stack, stack_folder
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack, stack_folder
 from builder.ui import Ui
 
 CHECKOUT = Path(__file__).resolve().parents[2]

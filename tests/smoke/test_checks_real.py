@@ -21,8 +21,8 @@ from builder import settings as site
 from builder.lock import Artifact, StackLock, read
 from builder.origin import Origin
 from builder.smoke import SmokeReport
-from builder.spec.load import load_stack, stack_folder
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack, stack_folder
 from tests.smoke.conftest import Variant
 
 pytestmark = pytest.mark.heavy

@@ -13,7 +13,7 @@ import pytest
 from builder.errors import InputError, JobError
 from builder.inside import ProbeError
 from builder.smoke import SmokeReport, prove
-from builder.smoke.session import Probes
+from builder.smoke.brief import Probes
 from builder.smoke.subject import of_checks, of_stack
 from builder.smoke.target import VENV, Container, Image
 from builder.ui import Ui
@@ -87,9 +87,9 @@ def test_a_container_that_cannot_be_tested_is_refused(judge_running, container, 
 
 
 def test_a_probe_that_nobody_waits_for_ends_by_itself(container, engine, monkeypatch, tmp_path):
-    monkeypatch.setattr("builder.smoke.session.PROBE_SECONDS", 12)
+    monkeypatch.setattr("builder.smoke.brief.PROBE_SECONDS", 12)
     monkeypatch.setattr("builder.inside.probe.GRACE", -8)
-    monkeypatch.setattr("builder.smoke.session._PROBES", tmp_path)
+    monkeypatch.setattr("builder.smoke.brief._PROBES", tmp_path)
     (tmp_path / "interpreter.py").write_text("import time\ntime.sleep(600)\n")
     name = container()
     target = Container.find(engine, name, "python3")

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from builder.inside import Place, ProbeError
-from builder.smoke import session
-from builder.smoke.session import Probes
+from builder.smoke import brief
+from builder.smoke.brief import Probes
 from tests.conftest import REPO
 from tests.smoke.conftest import Variant
 
@@ -26,7 +26,7 @@ from builder import settings as site
 from builder.engine.client import Engine
 from builder.lock import read
 from builder.smoke import smoke
-from builder.spec.load import load_stack, stack_folder
+from builder.spec.stacks import load_stack, stack_folder
 from builder.ui import Ui
 image, name, home = sys.argv[1:]
 stack = load_stack("onnx-cpu", site.load())
@@ -76,7 +76,7 @@ def test_ctrl_c_removes_the_container_and_keeps_the_last_report(slow, stack, eng
 
 
 def test_a_probe_without_an_answer_is_ended_and_said(slow, engine, monkeypatch) -> None:
-    monkeypatch.setattr(session, "PROBE_SECONDS", 1)
+    monkeypatch.setattr(brief, "PROBE_SECONDS", 1)
     container = engine.run(
         ["run", "-d", "--rm", "--network", "none", "--entrypoint", "sleep", slow, "600"]
     ).stdout.strip()

@@ -9,7 +9,7 @@ from docker.types import DeviceRequest
 
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
-from builder.smoke import Gpu, SmokeReport
+from builder.smoke import GpuAccess, SmokeReport
 
 CHECKS = ("onnxruntime_cpu", "gpu", "onnxruntime_gpu")
 NO_GPU = "the engine offers no GPU (no CDI device nvidia.com/gpu and no NVIDIA runtime)"
@@ -51,7 +51,7 @@ def test_none_skips_every_gpu_test_and_says_why(judge, image, engine) -> None:
 def test_auto_skips_with_the_reason_where_the_engine_offers_none(judge, image, engine) -> None:
     report = judge(image, smoke=CHECKS, gpu="auto", on=claiming(engine))
     assert set(reasons(report, "skipped").values()) == {NO_GPU}
-    assert report.gpu == Gpu(mode="auto", arguments=(), reason=NO_GPU)
+    assert report.gpu == GpuAccess(mode="auto", arguments=(), reason=NO_GPU)
     assert report.green
 
 

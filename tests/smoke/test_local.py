@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 from builder.errors import InputError
 from builder.smoke import SmokeReport, prove
-from builder.smoke.session import Expected
+from builder.smoke.brief import Expected
 from builder.smoke.subject import Subject, of_checks
 from builder.smoke.target import Local
 from builder.ui import Ui

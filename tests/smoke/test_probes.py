@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from builder.inside import Place, ProbeError
-from builder.smoke import session
-from builder.smoke.session import Probes
+from builder.smoke import brief
+from builder.smoke.brief import Probes
 
 
 @pytest.fixture
 def probe(monkeypatch, tmp_path: Path) -> Callable[[str], object]:
     """Run a script as a probe on this machine."""
-    monkeypatch.setattr(session, "_PROBES", tmp_path)
+    monkeypatch.setattr(brief, "_PROBES", tmp_path)
     place = Place(python=sys.executable, environment={"WORD": "given"}, folder=str(tmp_path))
 
     def run(script: str) -> object:
@@ -36,14 +36,14 @@ def test_a_probe_gets_its_arguments_environment_and_folder(probe, tmp_path) -> N
 
 
 def test_endless_output_is_cut_off(probe, monkeypatch) -> None:
-    monkeypatch.setattr(session, "PROBE_BYTES", 100_000)
+    monkeypatch.setattr(brief, "PROBE_BYTES", 100_000)
     for stream in ("stdout", "stderr"):
         with pytest.raises(ProbeError, match="printed more than 100000 bytes"):
             probe(f"import sys\nwhile True: sys.{stream}.write('x' * 10_000)")
 
 
 def test_a_child_that_keeps_the_outputs_open_holds_nobody_up(probe, monkeypatch) -> None:
-    monkeypatch.setattr(session, "PROBE_SECONDS", 2)
+    monkeypatch.setattr(brief, "PROBE_SECONDS", 2)
     before = time.monotonic()
     with pytest.raises(ProbeError, match="no answer within 2 s"):
         probe("import subprocess\nsubprocess.Popen(['sleep', '20'])\nprint('{}')")

@@ -8,7 +8,7 @@ import pytest
 
 from builder.errors import InputError
 from builder.settings import Settings
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 
 HERE = Path(__file__).parent
 BAD = HERE / "bad"

@@ -11,7 +11,7 @@ from builder import settings as site
 from builder.errors import InputError
 from builder.lock.inputs import digest
 from builder.settings import Settings
-from builder.spec.load import load_stack, stack_folder, stack_names
+from builder.spec.stacks import load_stack, stack_folder, stack_names
 
 FAMILY = """summary: {summary}
 base: {{bootstrap: {{distribution: debian, suites: [bookworm]}}, glibc: "2.36"}}

@@ -38,8 +38,8 @@ from builder.fetch.pending import settle
 from builder.lock import StackLock, resolve
 from builder.render import recipes, render_recipe
 from builder.smoke import SmokeReport, smoke
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, tree
 from tests.conftest import FAMILY, REPO, cli, document, remove_images

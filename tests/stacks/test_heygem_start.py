@@ -11,7 +11,7 @@ import pytest
 
 from builder import settings as site
 from builder.engine.client import Engine
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 from tests.conftest import IMAGES, REPO
 
 START = REPO / "stacks" / "heygem" / "files"

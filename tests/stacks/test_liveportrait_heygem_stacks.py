@@ -19,8 +19,8 @@ from uv import find_uv_bin
 from builder import settings as site
 from builder.check import check
 from builder.settings import Settings
-from builder.spec.load import load_stack
 from builder.spec.model import Stack
+from builder.spec.stacks import load_stack
 from tests.conftest import REPO
 from tests.stacks.test_audio2face_sdk import in_one_folder
 

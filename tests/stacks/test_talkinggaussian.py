@@ -29,7 +29,7 @@ from builder.files import held
 from builder.lock.routes import routes
 from builder.lock.wheels import resolve
 from builder.net.session import Session
-from builder.spec.load import load_stack
+from builder.spec.stacks import load_stack
 from tests.conftest import REPO
 
 NAMES = ("talkinggaussian", "talkinggaussian-modern")

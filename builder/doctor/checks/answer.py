@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from builder.doctor.model import Diagnosis, Host, Need, host_of
+from builder.doctor.model import Diagnosis, Need, Server, host_of
 from builder.errors import JobError
 from builder.net.urls import clean_url
 
@@ -23,7 +23,7 @@ _HOPS = 5  # redirects followed on one host
 _NO_HEAD = {400, 403, 404, 405, 501}  # some servers give these to HEAD alone, for addresses signed for GET
 
 
-def look(host: Host, need: Need, client: Client, settings: Settings, bundle: str) -> tuple[Diagnosis, list[Need]]:
+def judge(host: Server, need: Need, client: Client, settings: Settings, bundle: str) -> tuple[Diagnosis, list[Need]]:
     """The HTTP status of the need's address, and a need for the other host where it redirects to one.
 
     HEAD, or the first byte by GET where HEAD is refused. A token, netrc login or client certificate of
@@ -50,7 +50,7 @@ def look(host: Host, need: Need, client: Client, settings: Settings, bundle: str
     return _diagnosis(host, need, status, f"it redirects more than {_HOPS} times", "name another mirror"), []
 
 
-def _elsewhere(host: Host, need: Need, following: Need) -> str:
+def _elsewhere(host: Server, need: Need, following: Need) -> str:
     """The server that what follows is for, "" where one more request to this one tells. Raises ValueError for none."""
     where = host_of(following)
     if where is None:
@@ -94,7 +94,7 @@ def _once(method: str, url: str, client: Client, settings: Settings, bundle: str
     return response
 
 
-def _answered(host: Host, need: Need, status: int, reason: str, settings: Settings) -> Diagnosis:
+def _answered(host: Server, need: Need, status: int, reason: str, settings: Settings) -> Diagnosis:
     text = f"{status} {reason}".rstrip()
     if need.kind == "registry" and status == 401:
         return _diagnosis(host, need, status, f"{text}: registries ask for a login or a token before anything else")
@@ -114,7 +114,7 @@ def _answered(host: Host, need: Need, status: int, reason: str, settings: Settin
     return _diagnosis(host, need, status, text, fix)
 
 
-def _broken(host: Host, need: Need, error: requests.RequestException, settings: Settings) -> Diagnosis:
+def _broken(host: Server, need: Need, error: requests.RequestException, settings: Settings) -> Diagnosis:
     from builder.net.failures import reason  # noqa: PLC0415
 
     why = reason(error, settings)
@@ -122,7 +122,7 @@ def _broken(host: Host, need: Need, error: requests.RequestException, settings: 
     return _diagnosis(host, need, None, f"no answer: {why}", fix)
 
 
-def _diagnosis(host: Host, need: Need, status: int | None, message: str, fix: str = "") -> Diagnosis:
+def _diagnosis(host: Server, need: Need, status: int | None, message: str, fix: str = "") -> Diagnosis:
     """Good where there is nothing to do."""
     parts = urlsplit(need.url)
     return Diagnosis(

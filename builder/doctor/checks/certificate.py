@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from builder.doctor.handshake import verified
-from builder.doctor.model import Diagnosis, Host, Kind, State
+from builder.doctor.model import Diagnosis, Kind, Server, State
 from builder.doctor.proxy import Proxy
 from builder.doctor.roots import Roots
 from builder.errors import SurroundingsError
@@ -25,7 +25,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 
 
-def look(host: Host, proxy: Proxy | None, roots: Roots, settings: Settings, kinds: AbstractSet[Kind]) -> Diagnosis:
+def judge(host: Server, proxy: Proxy | None, roots: Roots, settings: Settings, kinds: AbstractSet[Kind]) -> Diagnosis:
     """The chain of a host. kinds: what is wanted from it."""
     if host.scheme == "http":
         return _plain(host, kinds)
@@ -61,7 +61,7 @@ def _figures(chain: Sequence[Certificate]) -> dict[str, Any]:
     return {"chain": [one.document() for one in chain], "issuer": chain[0].issuer if chain else ""}
 
 
-def _plain(host: Host, kinds: AbstractSet[Kind]) -> Diagnosis:
+def _plain(host: Server, kinds: AbstractSet[Kind]) -> Diagnosis:
     """No TLS at all, which only a signed archive does without."""
     message, fix = "plain http: the archive's signatures, not TLS, protect what it serves", ""
     if host.name in _LOOPBACK:
@@ -75,7 +75,7 @@ def _plain(host: Host, kinds: AbstractSet[Kind]) -> Diagnosis:
 
 
 def _untrusted(
-    host: Host, error: ssl.SSLCertVerificationError, settings: Settings, kinds: AbstractSet[Kind]
+    host: Server, error: ssl.SSLCertVerificationError, settings: Settings, kinds: AbstractSet[Kind]
 ) -> Diagnosis:
     try:
         chain = presented(host.name, host.port, settings)
@@ -105,7 +105,7 @@ def _untrusted(
     )
 
 
-def _fix(host: Host, code: int, chain: Sequence[Certificate], kinds: AbstractSet[Kind]) -> str:
+def _fix(host: Server, code: int, chain: Sequence[Certificate], kinds: AbstractSet[Kind]) -> str:
     now = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
     if code in _NOT_YET_VALID:
         return f"set this machine's clock: it says {now}"
@@ -128,7 +128,7 @@ def _fix(host: Host, code: int, chain: Sequence[Certificate], kinds: AbstractSet
     return fix
 
 
-def _no_handshake(host: Host, proxy: Proxy | None, error: Exception) -> Diagnosis:
+def _no_handshake(host: Server, proxy: Proxy | None, error: Exception) -> Diagnosis:
     """The connection or the handshake failed before any certificate was judged."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     way = f"the proxy {proxy}" if proxy else host.subject

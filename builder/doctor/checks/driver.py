@@ -12,7 +12,7 @@ from builder.host import Gpu, Host
 from builder.ui import human_bytes
 
 
-def look(host: Host, facts: Facts) -> Diagnosis:
+def judge(host: Host, facts: Facts) -> Diagnosis:
     """A note where there is no GPU, as most works without; bad where there is one that cannot be used."""
     figures = {"nvidia": asdict(host.nvidia)}
     wrong = trouble(host.nvidia, facts, wsl=host.wsl)

@@ -10,7 +10,7 @@ from builder.doctor.model import Diagnosis, State
 from builder.host import Host
 
 
-def look(host: Host) -> Iterator[Diagnosis]:
+def judge(host: Host) -> Iterator[Diagnosis]:
     """Bad without a usable engine; of GPUs only where the machine and the engine's are one and have one."""
     info = host.engine
     for wrong in rules.engine(host, with_gpu=False):

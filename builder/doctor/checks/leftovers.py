@@ -9,7 +9,7 @@ from builder.doctor.checks.machine import SUBJECT
 from builder.doctor.model import Diagnosis
 
 
-def look(files: Sequence[Path], containers: Sequence[str]) -> Diagnosis:
+def judge(files: Sequence[Path], containers: Sequence[str]) -> Diagnosis:
     """A note where there is something: it takes disk and does no harm."""
     figures = {"files": [str(path) for path in files], "containers": list(containers)}
     if not files and not containers:

@@ -12,7 +12,7 @@ SUBJECT = "this machine"
 _LEAST = 1_000_000_000  # bytes; a base image with its layers alone takes about 0.6 GB
 
 
-def look(host: Host) -> Iterator[Diagnosis]:
+def judge(host: Host) -> Iterator[Diagnosis]:
     """What the machine is (never bad), and each disk that files or images are kept on."""
     wsl = ", WSL" if host.wsl else ""
     what = f"{host.system or 'an unknown system'}, Linux {host.kernel} ({host.architecture}){wsl}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from builder.doctor.model import Diagnosis, Host
+from builder.doctor.model import Diagnosis, Server
 from builder.doctor.proxy import Proxy
 
 NAME = "name"
@@ -15,7 +15,7 @@ _FIX = (
 _PROXY_FIX = "correct https_proxy (and http_proxy); list hosts that need no proxy in no_proxy"
 
 
-def look(host: Host, proxy: Proxy | None) -> Diagnosis:
+def judge(host: Server, proxy: Proxy | None) -> Diagnosis:
     """The addresses of the host; of its proxy where one is in use, as that one resolves the host's name itself."""
     name, port = (proxy.host, proxy.port) if proxy else (host.name, host.port)
     way = f"through the proxy {proxy}" if proxy else "no proxy"

@@ -11,7 +11,7 @@ from builder.host import Host
 from builder.spec.model import Stack
 
 
-def look(stack: Stack, findings: Sequence[Finding], host: Host) -> Iterator[Diagnosis]:
+def judge(stack: Stack, findings: Sequence[Finding], host: Host) -> Iterator[Diagnosis]:
     """One line per finding, one that all is well without any.
 
     Bad is what the machine owes the stack: a newer driver, disk. That its GPU is of another kind is a note, and what is

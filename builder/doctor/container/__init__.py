@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from builder.doctor.container.evidence import gather
 from builder.doctor.container.inside import Container
-from builder.doctor.container.look import look
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.report import ContainerReport
 from builder.doctor.container.rules import diagnose
 from builder.ui import Ui
 
-__all__ = ["ContainerReport", "Evidence", "Finding", "doctor_container"]
+__all__ = ["ContainerFinding", "ContainerReport", "Evidence", "doctor_container"]
 
 
 def doctor_container(name: str, ui: Ui) -> ContainerReport:
@@ -18,5 +18,5 @@ def doctor_container(name: str, ui: Ui) -> ContainerReport:
     Changes nothing inside: probes go in on stdin and write no file. What is wrong is in the report, not raised.
     Raises InputError for a container that is unknown or does not run, SurroundingsError where no engine answers.
     """
-    evidence = look(Container.find(name), ui)
+    evidence = gather(Container.find(name), ui)
     return ContainerReport(evidence, diagnose(evidence))

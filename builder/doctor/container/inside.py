@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from builder.doctor.container.model import Facts, Seen
+from builder.doctor.container.model import Inspected, Seen
 from builder.doctor.container.text import clean, last_line
 from builder.engine.client import Engine
 from builder.inside import Place, ProbeError, Said, container, probe
@@ -29,7 +29,7 @@ _QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "CUDA_CACHE_DISABLE": "1"}
 class Container:
     """A running container. facts: what the engine says of it. place: where its programs run."""
 
-    facts: Facts
+    facts: Inspected
     place: Place
 
     @classmethod
@@ -74,11 +74,11 @@ class Container:
             raise ProbeError(f"not the document asked for: {clean(str(first['msg']), 200)}") from None
 
 
-def _facts(known: Mapping[str, Any]) -> Facts:
+def _facts(known: Mapping[str, Any]) -> Inspected:
     """The engine's document of a container as far as it matters; values of other variables may be secrets."""
     config, host = known.get("Config") or {}, known.get("HostConfig") or {}
     env = dict(item.partition("=")[::2] for item in config.get("Env") or ())
-    return Facts(
+    return Inspected(
         name=clean(str(known.get("Name") or "").lstrip("/"), 255),
         id=str(known["Id"]),
         image=str(config.get("Image") or ""),

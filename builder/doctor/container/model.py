@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from builder.doctor.container.text import clean, one_line, place
+from builder.doctor.container.text import clean, one_line, plain_path
 
 Level = Literal["error", "warning", "note"]
 Text = Annotated[str, AfterValidator(one_line)]
 Lines = Annotated[str, AfterValidator(clean)]
-Place = Annotated[str, AfterValidator(place)]
-Places = Annotated[tuple[Place, ...], AfterValidator(lambda given: tuple(filter(None, given)))]
+PlainPath = Annotated[str, AfterValidator(plain_path)]
+PlainPaths = Annotated[tuple[PlainPath, ...], AfterValidator(lambda given: tuple(filter(None, given)))]
 
 
 class Seen(BaseModel):
@@ -34,7 +34,7 @@ class Process(Seen):
     """
 
     pid: int
-    python: Place
+    python: PlainPath
     library_path: Text
     python_path: Text
 
@@ -49,10 +49,10 @@ class System(Seen):
 
     os: Text = ""
     processes: tuple[Process, ...] = ()
-    pythons: Places = ()
-    libraries: Mapping[Text, Places] = Field(default_factory=dict)
+    pythons: PlainPaths = ()
+    libraries: Mapping[Text, PlainPaths] = Field(default_factory=dict)
     cut: bool = False
-    cached: Places = ()
+    cached: PlainPaths = ()
     toolkits: Mapping[Text, Text] = Field(default_factory=dict)
     packages: Mapping[Text, Text] = Field(default_factory=dict)
     versions: Mapping[Text, Text] = Field(default_factory=dict)
@@ -66,7 +66,7 @@ class Device(Seen):
     memory: int = 0
 
 
-class Gpu(Seen):
+class DriverGpus(Seen):
     """The GPUs that the driver shows. reason: why there is none."""
 
     driver: Text = ""
@@ -131,7 +131,7 @@ class Torch(Seen):
     available: bool = False
 
 
-class Session(Seen):
+class OnnxSession(Seen):
     """A tiny model on one execution provider, without fallback. right: the result is exactly what it should be.
     said: the end of what ONNX Runtime wrote to stderr.
     """
@@ -155,30 +155,30 @@ class Interpreter(Seen):
     """
 
     version: Text
-    executable: Place
-    prefix: Place
-    site: Place
+    executable: PlainPath
+    prefix: PlainPath
+    site: PlainPath
     conda: bool
     pip: bool
     managed: bool
     distributions: tuple[Distribution, ...]
-    closed: Places
+    closed: PlainPaths
     providers: tuple[Provider, ...]
     imports: tuple[Import, ...]
     loads: Mapping[Text, Text]
     torch: Torch | None
     torch_said: Lines
-    python: Place = ""
+    python: PlainPath = ""
     pid: int = 0
     library_path: Text = ""
-    session: Session | None = None
+    session: OnnxSession | None = None
 
     def distribution(self, name: str) -> Distribution | None:
         """An installed package, the first on sys.path."""
         return next((one for one in self.distributions if one.name == name), None)
 
 
-class Facts(Seen):
+class Inspected(Seen):
     """What the engine says of the container. env: names that matter here, no others. gpu_asked: the words by which a
     GPU was asked for, "" where none was.
     """
@@ -199,9 +199,9 @@ class Facts(Seen):
 class Evidence(Seen):
     """All that was seen. unseen: what could not be looked at, and why."""
 
-    container: Facts
+    container: Inspected
     system: System
-    gpu: Gpu
+    gpu: DriverGpus
     interpreters: tuple[Interpreter, ...]
     unseen: tuple[Text, ...]
 
@@ -215,7 +215,7 @@ class Evidence(Seen):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ContainerFinding:
     """Something that is wrong, and the shortest way out for this container.
 
     rule: its name. level: "error" where something cannot work, "warning" where it may not, "note" where it is as it is.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.doctor.container.model import Evidence, Finding, Interpreter, Provider
+from builder.doctor.container.model import ContainerFinding, Evidence, Interpreter, Provider
 from builder.doctor.container.plan import release
 from builder.doctor.container.text import markdown
 from builder.errors import InputError
@@ -22,10 +22,10 @@ class ContainerReport:
     """evidence: all that was seen. findings: worst first, in the order to mend them."""
 
     evidence: Evidence
-    findings: Sequence[Finding]
+    findings: Sequence[ContainerFinding]
 
     @property
-    def errors(self) -> list[Finding]:
+    def errors(self) -> list[ContainerFinding]:
         """What cannot work as it is."""
         return [one for one in self.findings if one.level == "error"]
 
@@ -84,7 +84,7 @@ def _missing(one: Provider) -> str:
     return (", ".join(one.missing) or "none") if one.traced else "the loader could not be asked"
 
 
-def _told(one: Finding) -> list[tuple[str, str]]:
+def _told(one: ContainerFinding) -> list[tuple[str, str]]:
     return [("level", one.level), ("where", one.where), ("why", one.why), ("fix", one.fix), ("source", one.source)]
 
 

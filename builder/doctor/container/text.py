@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 LIMIT = 4000
-_PLACE = re.compile(r"/[\w.+@~/-]*", re.ASCII)
+_PLAIN_PATH = re.compile(r"/[\w.+@~/-]*", re.ASCII)
 
 
 def clean(text: str, limit: int = LIMIT) -> str:
@@ -20,9 +20,9 @@ def one_line(text: str) -> str:
     return clean(text).replace("\n", " ")
 
 
-def place(text: str) -> str:
+def plain_path(text: str) -> str:
     """An absolute path of plain characters, else "": paths stand in commands that people copy."""
-    return text if len(text) < 1024 and _PLACE.fullmatch(text) else ""
+    return text if len(text) < 1024 and _PLAIN_PATH.fullmatch(text) else ""
 
 
 def last_line(text: str) -> str:

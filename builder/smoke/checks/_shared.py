@@ -8,7 +8,7 @@ from typing import Any
 from packaging.version import Version
 
 from builder.check.torch import named_code_runs
-from builder.smoke.session import Expected
+from builder.smoke.brief import Expected
 
 
 def assert_locked(stack: Expected, version: str, *distributions: str) -> None:

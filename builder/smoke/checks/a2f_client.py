@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_locked
-from builder.smoke.session import Expected, Probes
 
 
 def test_grpc_is_the_locked_one(probe: Probes, stack: Expected) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code
 from builder.smoke.checks.loader import DRIVER
-from builder.smoke.session import Expected, Probes
 
 TENSORRT = "libnvinfer.so.10"  # the SDK takes TensorRT 10.13 to 10.x
 # program -> what it says without a GPU and without models, and no loader says of it

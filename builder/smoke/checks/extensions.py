@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Compiled, Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported
-from builder.smoke.session import Compiled, Expected, Probes
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builder.smoke.session import Probes
+from builder.smoke.brief import Probes
 
 
 @pytest.fixture

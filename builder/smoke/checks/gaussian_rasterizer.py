@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "diff_gaussian_rasterization._C", "diff_gaussian_rasterization")
 ALPHA = 1 - 0.5**10

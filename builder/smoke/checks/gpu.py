@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.check.host_gpu import asked_for
-from builder.smoke.session import Expected, Probes
+from builder.smoke.brief import Expected, Probes
 
 pytestmark = pytest.mark.needs_gpu
 

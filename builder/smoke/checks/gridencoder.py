@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "_gridencoder", "gridencoder", "gridencoder.grid")
 RTOL = 1e-5  # weights of four corners sum to 1 within a few times 2**-24; 768 of them are added up for the gradient

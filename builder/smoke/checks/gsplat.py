@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported, assert_locked
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "gsplat.csrc", "gsplat", "gsplat.cuda._backend")
 # Colours and alphas are at most 1 and come of 12 blends. __expf of an exponent up to 5 is within 2 + 1.16 * 5 units of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.smoke.session import Expected, Probes
+from builder.smoke.brief import Expected, Probes
 
 DRIVER = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid)\.so\.\d+")  # comes with the host's driver, never with the image
 # Opened only where its hardware is: cuFile's part for storage over RDMA, whose libraries come with the network card.

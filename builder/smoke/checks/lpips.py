@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from builder.smoke.session import Probes
+from builder.smoke.brief import Probes
 
 Trained = Callable[[str], dict[str, Any]]
 

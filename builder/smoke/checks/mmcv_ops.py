@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported, assert_locked
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "mmcv._ext", "mmcv.ops")
 # a box and itself; turned by a right angle: 4 of 8 + 8 - 4; squares turned by an eighth: a regular octagon; apart

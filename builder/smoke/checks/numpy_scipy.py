@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.smoke.session import Expected, Probes
+from builder.smoke.brief import Expected, Probes
 
 
 def test_numpy_and_scipy_have_their_locked_versions(stack: Expected, probe: Probes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.utils import canonicalize_name
 
-from builder.smoke.session import Expected, Probes
+from builder.smoke.brief import Expected, Probes
 
 DISTRIBUTIONS = {"onnxruntime", "onnxruntime-gpu"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.smoke.session import Probes
+from builder.smoke.brief import Probes
 
 RTOL, ATOL = "1e-4", "1e-5"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.smoke.session import Probes
+from builder.smoke.brief import Probes
 
 # cuDNN may use TF32 for Conv: factors rounded to 10 bits of mantissa, so 2**-11 of each of 27 products of about 1
 RTOL, ATOL = "1e-3", "1e-2"

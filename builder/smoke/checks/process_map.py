@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import folders_of
 from builder.smoke.checks.loader import RELEASES
-from builder.smoke.session import Expected, Probes
 
 # distribution -> module whose import brings its libraries, in the order of import: torch goes first, as programs do
 MODULES = {

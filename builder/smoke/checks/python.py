@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from builder.smoke.session import UNKNOWN_UID, Expected, Probes
+from builder.smoke.brief import UNKNOWN_UID, Expected, Probes
 
 built = pytest.mark.targets("image", "container")  # of a machine nobody promises how it was filled
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported, assert_locked
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "pytorch3d._C", "pytorch3d.ops")
 ATOL = 1e-5  # squared distances up to 30 of three terms, of 2**-24 each: 5e-6; depths of 2 by three weights: 1e-6

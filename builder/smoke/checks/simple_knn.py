@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported
-from builder.smoke.session import Expected, Probes
 
 RTOL = 1e-6  # whole squares, one sum of three and one division: a few times 2**-24
 

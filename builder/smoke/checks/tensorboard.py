@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from packaging.requirements import Requirement
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_locked
-from builder.smoke.session import Expected, Probes
 
 
 def test_tensorboard_has_its_locked_version(stack: Expected, probe: Probes) -> None:

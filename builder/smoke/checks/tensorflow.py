@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_locked
-from builder.smoke.session import Expected, Probes
 
 # osmr/deepspeech_features keeps it there, below the user's home; the name ends with the first digits of its sha1
 WEIGHTS, NODE = ".tensorflow/models/deepspeech-0_1_0-b90017e8.pb", "deepspeech/logits"

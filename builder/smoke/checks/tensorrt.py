@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.smoke.session import Expected, Probes
+from builder.smoke.brief import Expected, Probes
 
 ATOL = 1e-5  # sums of eight products of about 1 without TF32, of 2**-24 each: 1e-6
 DISTRIBUTIONS = {

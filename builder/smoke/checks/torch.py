@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_locked, missing
-from builder.smoke.session import Expected, Probes
 
 # Rounding of a sum of n products is at most n units of 2**-24 of the sum of their magnitudes, in any order (Higham,
 # Accuracy and Stability of Numerical Algorithms, 3.1). Eight times that for a convolution, as cuDNN may take Winograd's

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_locked
-from builder.smoke.session import Expected, Probes
 
 # values up to 111 by some ten operations of 2**-24 each
 ROI_ATOL = 111 * 10 * 2**-24

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from builder.smoke.brief import Expected, Probes
 from builder.smoke.checks._shared import assert_code, assert_imported
-from builder.smoke.session import Expected, Probes
 
 EXTENSION = ("extension", "MultiScaleDeformableAttention")
 # double: 16 weighted samples of 2**-53 each. float: those of upstream's test.py, rtol 1e-2 and atol 1e-3, are wider

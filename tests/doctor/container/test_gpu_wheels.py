@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.doctor.container import ContainerReport
-from builder.doctor.container.model import Finding
+from builder.doctor.container.model import ContainerFinding
 from tests.doctor.container.conftest import SITE, Site
 
 pytestmark = pytest.mark.heavy
@@ -32,12 +32,12 @@ def no_cudnn(gpu_site, tmp_path) -> dict[str, Path]:
     return {SITE: gpu_site, f"{SITE}/nvidia/cudnn": tmp_path, f"{SITE}/{metadata}": tmp_path}
 
 
-def image_env(found: Finding) -> str:
+def image_env(found: ContainerFinding) -> str:
     """The LD_LIBRARY_PATH that a finding's Dockerfile lines set."""
     return next(line.partition("=")[2] for line in found.image if line.startswith("ENV LD_LIBRARY_PATH="))
 
 
-def assert_first(report: ContainerReport, rule: str, problem: str, fix: str) -> Finding:
+def assert_first(report: ContainerReport, rule: str, problem: str, fix: str) -> ContainerFinding:
     """This finding first, and after it that there is no GPU, where there is none."""
     first, *rest = report.findings
     assert (first.rule, first.problem, first.fix) == (rule, problem, fix)

@@ -8,7 +8,7 @@ import pytest
 
 from builder.doctor.container.inside import Container
 from builder.doctor.container.model import System
-from builder.doctor.container.text import clean, markdown, place
+from builder.doctor.container.text import clean, markdown, plain_path
 from builder.inside import ProbeError, probe
 from tests.doctor.container.conftest import Start
 
@@ -71,5 +71,5 @@ def test_control_characters_and_odd_paths_do_not_get_through(fake) -> None:
 
 def test_nothing_of_a_container_is_obeyed_by_a_terminal_shell_or_markdown_reader() -> None:
     assert clean("a\x00b\x9bc\u2066d" + "e" * 5000, 10) == "abcdeee…"
-    assert place("/opt/x;reboot") == place("/opt/`id`") == place("/a\n/b") == ""
+    assert plain_path("/opt/x;reboot") == plain_path("/opt/`id`") == plain_path("/a\n/b") == ""
     assert markdown("<img src=x> | [a](b) `c`") == r"\<img src=x\> \| \[a\](b) \`c\`"

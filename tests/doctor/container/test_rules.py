@@ -11,7 +11,7 @@ import pytest
 from builder.check.torch import named_code_runs
 from builder.doctor.container import probes
 from builder.doctor.container.facts import modules
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.plan import builds
 from builder.doctor.container.rules import diagnose
 
@@ -76,7 +76,7 @@ def evidence(*, gpu: Any = None, system: Any = None, container: Any = None, **py
     )
 
 
-def first(seen: Evidence) -> Finding:
+def first(seen: Evidence) -> ContainerFinding:
     return diagnose(seen)[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.rules import (
     conflicting_packages,
     gpu,
@@ -17,7 +17,7 @@ RULES = (conflicting_packages, imports, provider_libraries, torch, session, gpu,
 _LEVELS = ("error", "warning", "note")
 
 
-def diagnose(evidence: Evidence) -> list[Finding]:
+def diagnose(evidence: Evidence) -> list[ContainerFinding]:
     """What is wrong, worst first; within a level, what has to be mended first comes first."""
     found = [finding for rule in RULES for finding in rule.find(evidence)]
     return sorted(found, key=lambda finding: _LEVELS.index(finding.level))

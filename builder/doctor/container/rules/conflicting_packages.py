@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from builder.check import packaged_facts
-from builder.doctor.container.model import Distribution, Evidence, Finding, Interpreter
+from builder.doctor.container.model import ContainerFinding, Distribution, Evidence, Interpreter
 from builder.doctor.container.remedy import lasting, now, pip
 
 NAME: Final = "conflicting_packages"
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """An error for each Python package that several installed distributions bring."""
     for python in evidence.interpreters:
         for row in packaged_facts()[NAME]:
@@ -21,12 +21,14 @@ def find(evidence: Evidence) -> Iterator[Finding]:
                 yield _finding(python, row, both, evidence)
 
 
-def _finding(python: Interpreter, row: Mapping[str, Any], installed: list[Distribution], evidence: Evidence) -> Finding:
+def _finding(
+    python: Interpreter, row: Mapping[str, Any], installed: list[Distribution], evidence: Evidence
+) -> ContainerFinding:
     """installed: in the order of the row, of which the first is kept."""
     keep, module, both = installed[0], row["module"], sorted(installed, key=str)
     pin = f"{keep.name}=={keep.release}" if keep.release else keep.name
     commands = [pip(python, "uninstall", "-y", *(one.name for one in both)), pip(python, "install", pin)]
-    return Finding(
+    return ContainerFinding(
         rule=NAME,
         level="error",
         where=python.python,

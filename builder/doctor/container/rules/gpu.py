@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.doctor.container.model import Evidence, Facts, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence, Inspected
 
 _HOW = "start it with --gpus all or --device nvidia.com/gpu=all"
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """A warning where anything inside is made for a GPU and the driver shows none."""
     if evidence.gpu.devices or not evidence.wants_gpu:
         return
     why, fix = _reason(evidence.container)
-    yield Finding(
+    yield ContainerFinding(
         rule="no_gpu",
         level="warning",
         where="container",
@@ -25,7 +25,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _reason(container: Facts) -> tuple[str, str]:
+def _reason(container: Inspected) -> tuple[str, str]:
     if not container.gpu_asked:
         return "none was asked for when it was started", f"make the container again: {_HOW}"
     visible = container.env.get("NVIDIA_VISIBLE_DEVICES", "")

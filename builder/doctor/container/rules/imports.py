@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.requirements import InvalidRequirement, Requirement
 
 from builder.doctor.container.facts import Module, modules
-from builder.doctor.container.model import Evidence, Finding, Import, Interpreter
+from builder.doctor.container.model import ContainerFinding, Evidence, Import, Interpreter
 from builder.doctor.container.remedy import install, lasting, now, pip
 from builder.doctor.container.text import last_line
 from builder.failures import Match, recognise
@@ -17,7 +17,7 @@ _OLD = {"numpy-abi", "numpy-dtype-size"}
 _NEW = {"numpy-api-newer", "numpy-dtype-size-old"}
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """An error for all modules that NumPy keeps from loading, and one for each that fails otherwise."""
     for python in evidence.interpreters:
         failed = [(one, _known(one.said)) for one in python.imports if not one.ok and one.module in _asked()]
@@ -40,13 +40,13 @@ def _known(said: str) -> Match | None:
     return next((one for one in found if one.failure.id in _OLD | _NEW), next(iter(found), None))
 
 
-def _old(python: Interpreter, failed: list[Import], source: str, evidence: Evidence) -> Finding:
+def _old(python: Interpreter, failed: list[Import], source: str, evidence: Evidence) -> ContainerFinding:
     """Modules compiled for NumPy 1: an older NumPy where nothing forbids it, else newer releases of them."""
     numpy = python.distribution("numpy")
     requirement, capped = _repair(python, failed)
     commands = [install(python, *requirement)]
     names = [f"{one.module.partition('.')[0]} ({_brought(python, one.module)})" for one in failed]
-    return Finding(
+    return ContainerFinding(
         rule="numpy_abi",
         level="error",
         where=python.python,
@@ -93,12 +93,12 @@ def _brought(python: Interpreter, module: str) -> str:
     return ", ".join(map(str, there))
 
 
-def _other(python: Interpreter, one: Import, known: Match | None, evidence: Evidence) -> Finding:
+def _other(python: Interpreter, one: Import, known: Match | None, evidence: Evidence) -> ContainerFinding:
     names = [name for name in _row(one.module)["distributions"] if python.distribution(name)]
     name = names[0] if names else one.module
     new = known is not None and known.failure.id in _NEW
     commands = [pip(python, "install", "--upgrade", "numpy")] if new else []
-    return Finding(
+    return ContainerFinding(
         rule="numpy_abi" if new else "import",
         level="error",
         where=python.python,

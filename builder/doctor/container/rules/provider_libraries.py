@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.doctor.container.model import Evidence, Finding, Interpreter, Provider
+from builder.doctor.container.model import ContainerFinding, Evidence, Interpreter, Provider
 from builder.doctor.container.plan import Plan, driver_for, driver_too_old, plans, release
 from builder.doctor.container.remedy import install, lasting, now, pip
 
 _SILENT = "ONNX Runtime then runs on the CPU, with a warning at most"
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """An error for each interpreter whose CUDA provider cannot load; a warning where there is only the CPU build."""
     for python in evidence.interpreters:
         provider = next((one for one in python.providers if one.name == "cuda"), None)
@@ -33,7 +33,7 @@ def _name(python: Interpreter) -> str:
     return f"onnxruntime-gpu {found.version}" if found else "onnxruntime"
 
 
-def _finding(python: Interpreter, provider: Provider, kept: Plan, best: Plan, evidence: Evidence) -> Finding:
+def _finding(python: Interpreter, provider: Provider, kept: Plan, best: Plan, evidence: Evidence) -> ContainerFinding:
     if not best.keep:
         rule, problem, why = "cuda_release", *_other_release(python, kept, best)
     elif kept.absent:
@@ -49,7 +49,7 @@ def _finding(python: Interpreter, provider: Provider, kept: Plan, best: Plan, ev
             why += "; a program that imports torch before onnxruntime loads them by that"
     requirements = (*_runtime(best), *best.requirements)
     commands = [install(python, *requirements)] if requirements else []
-    return Finding(
+    return ContainerFinding(
         rule=rule,
         level="error",
         where=python.python,
@@ -75,12 +75,12 @@ def _runtime(plan: Plan) -> tuple[str, ...]:
     return () if plan.keep else (f"onnxruntime-gpu{plan.build.versions}",)
 
 
-def _driver(python: Interpreter, kept: Plan, best: Plan, evidence: Evidence) -> Finding:
+def _driver(python: Interpreter, kept: Plan, best: Plan, evidence: Evidence) -> ContainerFinding:
     needs = driver_for(kept.build.cuda)
     fix = f"install driver {needs} or newer on the host"
     if not best.keep:
         fix += f", or {_fix((*_runtime(best), *best.requirements), best.folders)}"
-    return Finding(
+    return ContainerFinding(
         rule="driver",
         level="error",
         where=python.python,
@@ -91,12 +91,12 @@ def _driver(python: Interpreter, kept: Plan, best: Plan, evidence: Evidence) -> 
     )
 
 
-def _cpu_build(python: Interpreter, evidence: Evidence) -> Iterator[Finding]:
+def _cpu_build(python: Interpreter, evidence: Evidence) -> Iterator[ContainerFinding]:
     found = python.distribution("onnxruntime")
     if found is None or not evidence.gpu.devices or python.distribution("onnxruntime-gpu"):
         return
     commands = [pip(python, "uninstall", "-y", "onnxruntime"), install(python, "onnxruntime-gpu")]
-    yield Finding(
+    yield ContainerFinding(
         rule="cpu_build",
         level="warning",
         where=python.python,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.rules import conflicting_packages, provider_libraries
 from builder.doctor.container.text import last_line
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """An error for a session that fails or computes wrongly, where no other rule tells why."""
     explained = {one.where for rule in (conflicting_packages, provider_libraries) for one in rule.find(evidence)}
     for python in evidence.interpreters:
@@ -18,7 +18,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
             continue
         ran = bool(session.providers) and session.providers[0] == session.provider
         if not (ran and session.right):
-            yield Finding(
+            yield ContainerFinding(
                 rule="session",
                 level="error",
                 where=python.python,

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from builder.check import packaged_facts
 from builder.check.torch import covers, named_code_runs
-from builder.doctor.container.model import Device, Distribution, Evidence, Finding, Interpreter, Torch
+from builder.doctor.container.model import ContainerFinding, Device, Distribution, Evidence, Interpreter, Torch
 from builder.doctor.container.remedy import install, lasting, now, pip
 from builder.doctor.container.text import last_line
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """What keeps torch from the GPU, or from NumPy."""
     for python in evidence.interpreters:
         torch = python.torch
@@ -35,11 +35,11 @@ def _first_build(capability: str) -> tuple[str, str]:
     return "install a torch that lists this architecture", ""
 
 
-def _no_answer(python: Interpreter) -> Iterator[Finding]:
+def _no_answer(python: Interpreter) -> Iterator[ContainerFinding]:
     found = python.distribution("torch")
     if found:
         pin = f"torch=={found.release}" if found.release else "torch"
-        yield Finding(
+        yield ContainerFinding(
             rule="torch_import",
             level="error",
             where=python.python,
@@ -50,9 +50,9 @@ def _no_answer(python: Interpreter) -> Iterator[Finding]:
         )
 
 
-def _numpy(python: Interpreter, torch: Torch, numpy: Distribution, evidence: Evidence) -> Finding:
+def _numpy(python: Interpreter, torch: Torch, numpy: Distribution, evidence: Evidence) -> ContainerFinding:
     commands = [install(python, "numpy<2")]
-    return Finding(
+    return ContainerFinding(
         rule="numpy_abi",
         level="error",
         where=python.python,
@@ -65,9 +65,9 @@ def _numpy(python: Interpreter, torch: Torch, numpy: Distribution, evidence: Evi
     )
 
 
-def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[Finding]:
+def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[ContainerFinding]:
     if not torch.cuda:
-        yield Finding(
+        yield ContainerFinding(
             rule="cpu_build",
             level="warning",
             where=python.python,
@@ -77,7 +77,7 @@ def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[F
         )
         return
     if torch.error or not torch.available:
-        yield Finding(
+        yield ContainerFinding(
             rule="torch_cuda",
             level="error",
             where=python.python,
@@ -95,9 +95,9 @@ def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[F
             yield _architecture(python, torch, device)
 
 
-def _architecture(python: Interpreter, torch: Torch, device: Device) -> Finding:
+def _architecture(python: Interpreter, torch: Torch, device: Device) -> ContainerFinding:
     fix, source = _first_build(device.capability)
-    return Finding(
+    return ContainerFinding(
         rule="torch_architecture",
         level="error",
         where=python.python,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """A note where there is no Python, and a warning for each thing that gave no answer."""
     if not evidence.interpreters and not evidence.unseen:
-        yield Finding(
+        yield ContainerFinding(
             rule="no_python",
             level="note",
             where="container",
@@ -19,7 +19,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
             fix="name the container that runs Python",
         )
     for one in evidence.unseen:
-        yield Finding(
+        yield ContainerFinding(
             rule="unseen",
             level="warning",
             where="container",
@@ -29,7 +29,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
         )
     for python in evidence.interpreters:
         for folder in python.closed:
-            yield Finding(
+            yield ContainerFinding(
                 rule="closed_folder",
                 level="warning",
                 where=python.python,
@@ -38,7 +38,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
                 fix="open it to all in the image: chmod -R a+rX, from the first folder of it that is closed",
             )
     if evidence.system.cut:
-        yield Finding(
+        yield ContainerFinding(
             rule="unseen",
             level="note",
             where="container",

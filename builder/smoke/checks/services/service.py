@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from builder.smoke.brief import Promised
 from builder.smoke.plugin import NotApplicable
-from builder.smoke.session import Promised
 
 SECONDS = 10  # for the service to answer
 

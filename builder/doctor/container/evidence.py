@@ -11,9 +11,9 @@ from pathlib import Path
 import builder.smoke.probes
 from builder.doctor.container.facts import modules
 from builder.doctor.container.inside import Container
-from builder.doctor.container.model import Device, Evidence, Gpu, Interpreter, Process, Session, System
+from builder.doctor.container.model import Device, DriverGpus, Evidence, Interpreter, OnnxSession, Process, System
 from builder.doctor.container.plan import sonames
-from builder.doctor.container.text import clean, last_line, place
+from builder.doctor.container.text import clean, last_line, plain_path
 from builder.inside import ProbeError
 from builder.ui import Ui
 
@@ -28,7 +28,7 @@ _SESSION_SECONDS = 300  # the first CUDA call may read gigabytes of libraries fr
 _VERSION = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])"
 
 
-def look(container: Container, ui: Ui) -> Evidence:
+def gather(container: Container, ui: Ui) -> Evidence:
     """All that can be seen from outside and from inside. What could not be looked at is said in `unseen`."""
     unseen: list[str] = []
     ui.step(f"looking into the container {container.facts.name}")
@@ -63,14 +63,14 @@ def _script(name: str) -> str:
 def _pythons(container: Container, unseen: list[str]) -> list[str]:
     """The Pythons that answer and are new enough for the probes: those that the image names first, then the usual."""
     env = container.facts.env
-    named = [env[name] + "/bin/python" for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if place(env.get(name, ""))]
+    named = [env[name] + "/bin/python" for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if plain_path(env.get(name, ""))]
     words = (*container.facts.entrypoint, *container.facts.command)
-    called = [word for word in words if place(word) and re.fullmatch(r"python[\d.]*", posixpath.basename(word))]
+    called = [word for word in words if plain_path(word) and re.fullmatch(r"python[\d.]*", posixpath.basename(word))]
     found, old = [], []
     for python in dict.fromkeys((*called, *named, *_USUAL)):
         said = container.run([python, "-B", "-c", _VERSION], seconds=_ASK_SECONDS)
         lines = said.out.split()
-        if said.code or len(lines) < 2 or not place(lines[-2]):
+        if said.code or len(lines) < 2 or not plain_path(lines[-2]):
             continue
         if re.fullmatch(r"\d+\.\d+", lines[-1]) and tuple(map(int, lines[-1].split("."))) >= _OLDEST:
             found.append(lines[-2])
@@ -80,21 +80,23 @@ def _pythons(container: Container, unseen: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _gpu(container: Container, python: str) -> Gpu:
+def _gpu(container: Container, python: str) -> DriverGpus:
     """The GPUs, asked through the driver's own libraries."""
     try:
-        return container.probe("gpu", python, _GPU_PROBE.read_text("utf-8"), Gpu, env={}, seconds=_GPU_SECONDS)[0]
+        return container.probe("gpu", python, _GPU_PROBE.read_text("utf-8"), DriverGpus, env={}, seconds=_GPU_SECONDS)[
+            0
+        ]
     except ProbeError as error:
-        return Gpu(reason=clean(str(error), 300))
+        return DriverGpus(reason=clean(str(error), 300))
 
 
-def _gpu_without_python(container: Container) -> Gpu:
+def _gpu_without_python(container: Container) -> DriverGpus:
     query = ["nvidia-smi", "--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"]
     said = container.run(query)
     rows = [[cell.strip() for cell in line.split(",")] for line in said.out.splitlines()[:64]]
     if said.code or not rows or any(len(row) != 3 for row in rows):
-        return Gpu(reason=f"nvidia-smi does not run in the container: {last_line(said.err or said.out)}")
-    return Gpu(driver=rows[0][1], devices=tuple(Device(name=row[0], capability=row[2]) for row in rows))
+        return DriverGpus(reason=f"nvidia-smi does not run in the container: {last_line(said.err or said.out)}")
+    return DriverGpus(driver=rows[0][1], devices=tuple(Device(name=row[0], capability=row[2]) for row in rows))
 
 
 def _system_without_python(container: Container) -> System:
@@ -121,7 +123,7 @@ def _candidates(container: Container, pythons: Sequence[str], system: System) ->
 
 
 def _interpreters(
-    container: Container, pythons: Sequence[str], system: System, gpu: Gpu, unseen: list[str], ui: Ui
+    container: Container, pythons: Sequence[str], system: System, gpu: DriverGpus, unseen: list[str], ui: Ui
 ) -> Iterator[Interpreter]:
     """Each interpreter once (by its prefix), those of running processes first, with a session where there is one."""
     asked: set[tuple[str, str]] = set()
@@ -161,8 +163,8 @@ def _interpreter(container: Container, python: str, env: Mapping[str, str]) -> I
 
 
 def _session(
-    container: Container, python: str, env: Mapping[str, str], found: Interpreter, gpu: Gpu, unseen: list[str]
-) -> Session | None:
+    container: Container, python: str, env: Mapping[str, str], found: Interpreter, gpu: DriverGpus, unseen: list[str]
+) -> OnnxSession | None:
     """A session on CUDA where ONNX Runtime has it and a GPU is there, else on the CPU; None without ONNX Runtime."""
     if not any(one.module == "onnxruntime" and one.ok for one in found.imports):
         return None
@@ -170,7 +172,7 @@ def _session(
     provider = "CUDAExecutionProvider" if cuda else "CPUExecutionProvider"
     try:
         session, said = container.probe(
-            "session", python, _script("session"), Session, provider, env=env, seconds=_SESSION_SECONDS
+            "session", python, _script("session"), OnnxSession, provider, env=env, seconds=_SESSION_SECONDS
         )
     except ProbeError as error:
         unseen.append(f"a session of ONNX Runtime on {provider}: {error}")

@@ -16,7 +16,7 @@ from builder.bundle.content import Item
 from builder.bundle.manifest import MANIFEST, PROGRAM, SUMS, Manifest, Member
 from builder.bundle.own import own_wheels, running_python
 from builder.bundle.parts import BUNDLE, LIST, Sink, source
-from builder.bundle.sign import ENDING
+from builder.bundle.signature import ENDING
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, sync_folder
 from builder.settings import Settings

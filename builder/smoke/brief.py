@@ -71,7 +71,7 @@ class Promised:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class Brief:
     """One run of the checks.
 
     kind: of the target. expected: None where no stack is named. no_gpu: why there is no GPU, "" where there is.
@@ -88,12 +88,12 @@ class Session:
 
     def write(self, path: Path) -> None:
         """Put the session into a JSON file for `read`."""
-        path.write_bytes(TypeAdapter(Session).dump_json(self))
+        path.write_bytes(TypeAdapter(Brief).dump_json(self))
 
     @classmethod
-    def read(cls, path: Path) -> Session:
+    def read(cls, path: Path) -> Brief:
         """The session that `write` put there."""
-        return TypeAdapter(Session).validate_json(path.read_bytes())
+        return TypeAdapter(Brief).validate_json(path.read_bytes())
 
 
 @dataclass

@@ -25,7 +25,7 @@ def look(settings: Settings) -> Host:
         root=os.geteuid() == 0,
         cpus=len(os.sched_getaffinity(0)),
         memory=system.memory(),
-        nvidia=nvidia.look(),
+        nvidia=nvidia.read(),
         toolkit=toolkit.version(),
         cdi=toolkit.cdi_specs(),
         engine=engine,
