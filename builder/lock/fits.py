@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 
 from builder.lock.model import Artifact, StackLock
 from builder.origin import Origin
+from builder.spec.extension import Extension
 from builder.spec.model import Stack
-from builder.spec.parts import Extension, Source
+from builder.spec.parts import Source
 
 
 def misfit(stack: Stack, lock: StackLock) -> str:

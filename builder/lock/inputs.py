@@ -12,8 +12,9 @@ from builder.files import sha256_text
 from builder.lock.fits import misfit
 from builder.lock.model import LOCK_VERSION, StackLock, Unresolved
 from builder.lock.store import STACK_LOCK
+from builder.spec.extension import Download
 from builder.spec.model import Stack
-from builder.spec.parts import Download, Source, Weight
+from builder.spec.parts import Source, Weight
 
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}

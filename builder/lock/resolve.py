@@ -26,8 +26,9 @@ from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.origin import DEFAULT_INDEX, Origin
 from builder.settings import Settings
+from builder.spec.extension import Extension
 from builder.spec.model import Stack
-from builder.spec.parts import Extension, Source
+from builder.spec.parts import Source
 from builder.ui import Ui
 
 

@@ -12,8 +12,9 @@ from builder.lock.model import Artifact, Kind, StackLock, Unresolved
 from builder.net.huggingface import address
 from builder.net.session import Session
 from builder.origin import FILE_NAME_PATTERN, Origin
+from builder.spec.extension import Download
 from builder.spec.model import Stack
-from builder.spec.parts import Download, Weight
+from builder.spec.parts import Weight
 
 
 def locked(

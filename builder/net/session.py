@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import email.utils
 import random
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from builder.errors import InputError, JobError, ModelstacksError, SurroundingsE
 from builder.net import Stopped
 from builder.net.client import Client, Unverified
 from builder.net.failures import is_untrusted, may_pass, reason, refused, unreachable
+from builder.net.headers import decoded, first_byte, seconds
 from builder.net.tls import trust
 from builder.net.urls import clean_url, quoted
 from builder.settings import Settings
@@ -30,7 +29,6 @@ _RETRY_AFTER_CAP = 120.0
 _PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
 _PIECE = 1 << 18  # bytes; with 16 kB, what one TLS record holds, several threads get half as far
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "latin-1", "windows-1252"}  # all others are read as utf-8
 _NO_HEAD = {403, 405, 501}
 
 
@@ -111,7 +109,7 @@ class Session:
     def get_text(self, url: str, accept: str) -> tuple[str, str, str]:
         """A page as (text, its Content-Type in lower case or "", the address after redirects)."""
         for attempt in range(_TRIES):
-            response = self._open("GET", url, {"Accept": accept})
+            response = self.open("GET", url, {"Accept": accept})
             try:
                 data = b"".join(self._limited(response, url))
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -123,7 +121,7 @@ class Session:
                 response.close()
             charset = response.encoding if "charset" in response.headers.get("Content-Type", "") else None
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            return _decoded(data, charset), kind, response.url
+            return decoded(data, charset), kind, response.url
         raise AssertionError("the loop above returns or raises")
 
     def _limited(self, response: requests.Response, url: str) -> Iterator[bytes]:
@@ -137,11 +135,11 @@ class Session:
     def size_of(self, url: str) -> int:
         """The size in bytes of the file at url, by HEAD, or by a GET of its first byte where HEAD does not tell."""
         plain = {"Accept-Encoding": "identity"}
-        with self._open("HEAD", url, plain, accepted=_NO_HEAD) as head:
+        with self.open("HEAD", url, plain, accepted=_NO_HEAD) as head:
             length = head.headers.get("Content-Length", "")
             if head.status_code == 200 and length.isdecimal():
                 return int(length)
-        with self._open("GET", url, {**plain, "Range": "bytes=0-0"}, accepted={416}) as response:
+        with self.open("GET", url, {**plain, "Range": "bytes=0-0"}, accepted={416}) as response:
             length = response.headers.get("Content-Length", "")
             if response.status_code != 200:
                 length = response.headers.get("Content-Range", "").rpartition("/")[2]
@@ -162,10 +160,10 @@ class Session:
         headers = dict(plain)
         if start or stop is not None:
             headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
-        response = self._open("GET", url, headers, accepted={416})
-        if response.status_code == 416 or (response.status_code == 206 and _first_byte(response) != start):
+        response = self.open("GET", url, headers, accepted={416})
+        if response.status_code == 416 or (response.status_code == 206 and first_byte(response) != start):
             response.close()
-            response = self._open("GET", url, plain)
+            response = self.open("GET", url, plain)
         length = response.headers.get("Content-Length", "")
         offset = start if response.status_code == 206 else 0
         self._open_bodies.add(response)
@@ -188,17 +186,11 @@ class Session:
                 raise Stopped from None
             raise Cut(reason(error, self._settings)) from None
 
-    def open(
-        self, method: str, url: str, headers: Mapping[str, str], *, accepted: set[int] | frozenset[int] = frozenset()
-    ) -> requests.Response:
-        """An answer whose body is still to be read, to be closed by who asks. accepted: bad statuses that are good."""
-        return self._open(method, url, headers, accepted=accepted)
-
     def served(self, url: str) -> str:
         """The address that last answered for url: a mirror's, or url itself."""
         return self._served.get(url, url)
 
-    def _open(
+    def open(
         self,
         method: str,
         url: str,
@@ -206,7 +198,10 @@ class Session:
         *,
         accepted: set[int] | frozenset[int] = frozenset(),
     ) -> requests.Response:
-        """Send a request to the first mirror that answers it; the response is open and its status good."""
+        """The answer of the first mirror that gives one, its body still to be read, to be closed by who asks.
+
+        accepted: bad statuses that are good.
+        """
         if not re.match(r"https?://[^/]", url):
             raise InputError("not an http(s) address", where=clean_url(url), fix="write https://HOST/PATH")
         addresses = sorted(self._settings.mirrored(url), key=lambda item: _netloc(item) in self._down)
@@ -289,7 +284,7 @@ class Session:
 
         retry_after: the header's value, "" for none. Raises Stopped when told to stop.
         """
-        asked = _seconds(retry_after)
+        asked = seconds(retry_after)
         wait = asked if asked is not None else 0.5 * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311
         if self.stopping.wait(min(wait, _RETRY_AFTER_CAP)):
             raise Stopped
@@ -302,24 +297,3 @@ def _netloc(url: str) -> str:
 
 def _brief(error: ModelstacksError) -> str:
     return f"{error.where}: {error.problem}"
-
-
-def _decoded(data: bytes, charset: str | None) -> str:
-    """The text of a page. The names of other charsets reach codecs that are no text's, or whose work is unbounded."""
-    known = (charset or "").lower() in _CHARSETS
-    return data.decode(charset if charset and known else "utf-8", errors="replace")
-
-
-def _first_byte(response: requests.Response) -> int:
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else -1
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Retry-After in seconds: it is a number or a date; None when it is neither."""
-    if re.fullmatch(r"\d{1,9}", retry_after.strip()):
-        return float(retry_after)
-    try:
-        return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
-        return None

@@ -16,9 +16,9 @@ from builder.render.groups import Group, grouped
 from builder.render.recipe import Recipe
 from builder.render.trees import write_tree
 from builder.settings import Settings
+from builder.spec.extension import Flags
 from builder.spec.files import own_files
 from builder.spec.model import Stack
-from builder.spec.parts import Flags
 
 _TOOLCHAIN = "toolchain"
 

@@ -13,8 +13,9 @@ from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_key
+from builder.spec.extension import Extension
 from builder.spec.model import Stack
-from builder.spec.parts import Edit, Extension
+from builder.spec.parts import Edit
 
 # Raised when the compile stage would give another wheel from the same inputs.
 _RECIPE = 1

@@ -16,7 +16,7 @@ from builder.smoke.brief import Compiled, Expected
 if TYPE_CHECKING:
     from builder.lock.model import StackLock
     from builder.spec.model import Stack
-from builder.spec.parts import Extension
+from builder.spec.extension import Extension
 
 CHECKS = Path(__file__).resolve().parent / "checks"
 

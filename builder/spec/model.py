@@ -9,18 +9,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import Field
 
+from builder.spec.extension import Extension, Toolchain
 from builder.spec.named import Named
-from builder.spec.parts import (
-    Base,
-    Extension,
-    Frozen,
-    Index,
-    OwnFiles,
-    Source,
-    Toolchain,
-    Weight,
-    keys_like,
-)
+from builder.spec.parts import Base, Frozen, Index, OwnFiles, Source, Weight, keys_like
 from builder.spec.text import (
     ENV_PATTERN,
     FINDING_PATTERN,

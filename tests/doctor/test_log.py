@@ -19,7 +19,8 @@ import yaml
 from builder.errors import InputError
 from builder.failures import Failure, Match, recognise, recognise_file, recognise_stream
 from builder.failures.catalogue import failure, known
-from builder.failures.scan import AHEAD, KEPT
+from builder.failures.scan import KEPT
+from builder.failures.search import AHEAD
 from tests.conftest import REPO, cli, document
 from tests.doctor.threads import KINDS, cases, messages
 

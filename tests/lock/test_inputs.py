@@ -15,8 +15,9 @@ from builder.errors import InputError, SurroundingsError
 from builder.lock import inputs_digest, read, require_fresh
 from builder.net.archive import archive
 from builder.net.index import default_index
+from builder.spec.extension import Extension
 from builder.spec.model import Stack
-from builder.spec.parts import Extension, Source
+from builder.spec.parts import Source
 from builder.spec.stacks import load, load_stack, stack_folder, stack_names
 from tests.lock.conftest import FAMILY, MakeStack
 from tests.lock.test_store import everything

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from builder.net.anchors import LONGEST, tags
+from builder.net.headers import decoded
 from builder.net.index import find_links, links
-from builder.net.session import Session, _decoded
+from builder.net.session import Session
 from tests.net.conftest import MakeSettings
 from tests.net.test_index import Page
 from tests.net.web import web
@@ -125,12 +126,12 @@ def test_the_first_base_counts_and_one_to_plain_http_does_not() -> None:
     ],
 )
 def test_an_odd_charset_is_read_as_utf8(charset: str) -> None:
-    assert _decoded("é\\x41".encode(), charset) == "é\\x41"
+    assert decoded("é\\x41".encode(), charset) == "é\\x41"
 
 
 @pytest.mark.parametrize(("charset", "data"), [("ISO-8859-1", b"\xe9"), (None, b"\xc3\xa9"), ("utf-8", b"\xc3\xa9")])
 def test_a_usual_charset_is_obeyed(charset: str | None, data: bytes) -> None:
-    assert _decoded(data, charset) == "é"
+    assert decoded(data, charset) == "é"
 
 
 def test_a_server_with_an_odd_charset_is_understood(make_settings: MakeSettings) -> None:

@@ -22,7 +22,8 @@ from builder.engine.client import Engine
 from builder.lock import Artifact, StackLock, read
 from builder.origin import Origin
 from builder.smoke import SmokeReport
-from builder.spec.parts import Extension, Weight
+from builder.spec.extension import Extension
+from builder.spec.parts import Weight
 from builder.spec.stacks import stack_folder
 from tests.smoke.conftest import Variant
 
