@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def command(
 
     named = run.stacks.named(stacks) if stacks or not (image or container or host) else []
     asked = Asked(stacks=named, image=image, container=container, host=host, checks=checks, python=python, out=out)
-    reports = list(prove(asked, run.settings, Engine.connect, run.ui, gpu=gpu))
+    reports = list(prove(asked, run.settings, partial(Engine.connect, builds=False), run.ui, gpu=gpu))
     run.ui.document({"reports": [report.document() for report in reports]})
     red = [report for report in reports if not report.green]
     if red:

@@ -67,7 +67,7 @@ def _mounted(path: Path) -> bool:
 def containers(*, older: float = 7200) -> list[str]:
     """Smoke containers of ours that do not run and were made `older` seconds ago, by id; none without an engine."""
     try:
-        engine = Engine.connect()
+        engine = Engine.connect(builds=False)
         ids = [str(one["Id"]) for one in engine.containers(named="^/modelstacks-smoke-", stopped=True)]
         found = [one for one in map(engine.container, ids) if one]
     except ModelstacksError:
@@ -94,4 +94,4 @@ def remove_file(path: Path) -> None:
 
 def remove_container(name: str) -> None:
     """Remove one of `containers`; one that runs by now is left alone. Raises JobError."""
-    Engine.connect().remove_container(name)
+    Engine.connect(builds=False).remove_container(name)

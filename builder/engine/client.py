@@ -55,13 +55,15 @@ class Engine:
         self._prefix = list(prefix)
 
     @classmethod
-    def connect(cls, host: str = "") -> Engine:
+    def connect(cls, host: str = "", *, builds: bool = True) -> Engine:
         """The engine at host (`unix://`, `tcp://`, `ssh://`), or the one the docker command uses when host is "".
 
+        builds: whether images will be built, which alone needs buildx.
+
         Raises EngineError (a SurroundingsError) naming the remedy: no docker command, no answer, no permission,
-        engine or buildx missing or too old, TLS verification switched off.
+        engine too old, buildx missing or too old where it builds, TLS verification switched off.
         """
-        info, prefix, endpoint = probe.ask(host)
+        info, prefix, endpoint = probe.ask(host, builds=builds)
         return cls(info, prefix, endpoint)
 
     def command(self, *args: str) -> list[str]:

@@ -36,8 +36,9 @@ class EngineError(SurroundingsError):
 class EngineInfo:
     """What an engine is and can do.
 
-    host: its endpoint. version, buildx: as each says. store: "overlay2", "containerd" or another driver's
-    name. cdi: GPU devices by CDI name. nvidia_runtime: whether `--gpus` works. root_dir: the engine's data.
+    host: its endpoint. version, buildx: as each says, "" for a buildx that was not asked for. store: "overlay2",
+    "containerd" or another driver's name. cdi: GPU devices by CDI name. nvidia_runtime: whether `--gpus` works.
+    root_dir: the engine's data.
     cores, memory (bytes): of its machine.
     """
 
@@ -54,8 +55,8 @@ class EngineInfo:
     memory: int = 0
 
 
-def ask(host: str = "") -> tuple[EngineInfo, list[str], Endpoint]:
-    """The engine's facts, the docker command's first words, and its endpoint.
+def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], Endpoint]:
+    """The engine's facts, the docker command's first words, and its endpoint. builds: whether buildx is needed.
 
     Raises EngineError with the one remedy for whatever is missing.
     """
@@ -79,7 +80,7 @@ def ask(host: str = "") -> tuple[EngineInfo, list[str], Endpoint]:
     tls = {name.removesuffix(".pem"): str(path) for name, path in tls_files(context).items()}
     endpoint = Endpoint(host=place, **tls)
     info = _info(endpoint, asked=bool(host))
-    return facts({**info, "ClientInfo": _document(plugins[1])}, place), prefix, endpoint
+    return facts({**info, "ClientInfo": _document(plugins[1])}, place, builds=builds), prefix, endpoint
 
 
 def _info(endpoint: Endpoint, *, asked: bool) -> Mapping[str, Any]:
@@ -164,10 +165,11 @@ def _no_answer(place: str, said: str, *, asked: bool) -> EngineError:
     return EngineError(lacks, problem, where=place, why=said.splitlines()[-1] if said else "", fix=fix)
 
 
-def facts(info: Mapping[str, Any], host: str) -> EngineInfo:
+def facts(info: Mapping[str, Any], host: str, *, builds: bool = True) -> EngineInfo:
     """The facts in a `docker info` document.
 
-    Raises EngineError for an engine or buildx that is too old, or an engine of Windows containers.
+    Raises EngineError for an engine that is too old or of Windows containers and, where it builds, for a buildx that
+    is missing or too old.
     """
     version = str(info["ServerVersion"])
     if info.get("OSType", "linux") != "linux":
@@ -182,7 +184,7 @@ def facts(info: Mapping[str, Any], host: str) -> EngineInfo:
     return EngineInfo(
         host=host,
         version=version,
-        buildx=_buildx(info, host),
+        buildx=_buildx(info, host) if builds else "",
         store=_store(info),
         cdi=_cdi_devices(info, host),
         nvidia_runtime="nvidia" in (info.get("Runtimes") or {}),

@@ -34,7 +34,7 @@ from builder.spec import load_stack
 from builder.spec.model import Stack
 from builder.ui import Ui
 from tests.build.kit import TOOLCHAIN, Ground, ground, package, python, talking
-from tests.conftest import FAMILY, REPO, cli, document, remove_images
+from tests.conftest import FAMILY, IMAGES, REPO, cli, document, remove_images
 
 PROJECTS = ["diff-gaussian-rasterization", "fromgit", "fromsdist", "gridencoder", "plain", "simple-knn"]
 LOOK = """
@@ -200,7 +200,7 @@ def test_a_container_starts_as_the_stack_says_with_its_own_files(made: Made, eng
 
     there = made.ground.other("changed", compiled=True)
     own_files(there, "print('second')")
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     try:
         stack, lock = load_stack("kit", there.settings), read(there.folder("kit"))
         require_fresh(stack, lock, there.folder("kit"))
@@ -231,7 +231,7 @@ def test_a_second_run_starts_no_compiler_even_with_the_image_gone(made: Made, en
 
 
 def test_the_image_is_the_same_when_everything_is_built_anew(made: Made, engine: Engine) -> None:
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     try:
         again = build(made.stack, made.lock, made.ground.settings, engine, Ui(), tag=tag, use_cache=False)
         image = engine.image(made.image)

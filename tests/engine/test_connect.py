@@ -231,6 +231,14 @@ def test_what_is_too_old_or_missing_is_named(
     assert words in refusal(lacks)
 
 
+@pytest.mark.parametrize("plugins", [[], [{"Name": "buildx", "Version": "v0.11.2", "Path": "/p"}]])
+def test_what_builds_nothing_asks_for_no_buildx(fake_docker: Path, plugins: list[dict[str, str]]) -> None:
+    fake_docker.write_text(json.dumps({**usable(), "ClientInfo": {"Plugins": plugins}}))
+    assert Engine.connect(builds=False).info.buildx == ""
+    with pytest.raises(EngineError):
+        Engine.connect()
+
+
 def usable() -> dict[str, object]:
     plugins = [{"Name": "buildx", "Version": "0.13.1+ds1"}]
     return {"ServerVersion": "26.1.5", "OSType": "linux", "Driver": "overlay2", "ClientInfo": {"Plugins": plugins}}

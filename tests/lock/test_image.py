@@ -22,7 +22,7 @@ from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.spec.stacks import load_stack
 from builder.ui import Ui
-from tests.conftest import REPO
+from tests.conftest import IMAGES, REPO
 from tests.registry import registry
 
 
@@ -81,7 +81,7 @@ def test_an_image_is_locked_to_its_digest_and_built_with_the_registry_gone(
 ) -> None:
     settings = Settings(home=tmp_path / "home", stacks=(tmp_path / "stacks",))
     stack = stack_on(served.reference, tmp_path / "stacks", packages=["six==1.17.0"], system=["file", "python3"])
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     with registry(served.folder, served.address):
         lock = resolve.lock(stack, tmp_path / "stacks" / "over", settings, Ui()).lock
         fetch(lock.artifacts(), lock.indexes, settings, Ui())

@@ -23,6 +23,7 @@ from builder.lock import base
 from builder.settings import Settings
 from builder.spec import load_stack
 from builder.ui import Ui
+from tests.conftest import IMAGES
 
 _LIBRARIES = [
     "libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libncursesw6", "libreadline8", "libsqlite3-0", "libssl3",
@@ -104,7 +105,7 @@ def python_base(
     context = folder / "context"
     _packages(python, version, context)
     (context / "Dockerfile").write_text(_DOCKERFILE.format(below=below, more=more))
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     try:
         engine.run(["buildx", "build", "--quiet", "--load", "--network=none", "--tag", tag, str(context)])
     finally:

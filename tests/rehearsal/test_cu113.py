@@ -25,7 +25,7 @@ from builder.render import base_tag
 from builder.spec import load_stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, python, talking
-from tests.conftest import remove_images
+from tests.conftest import IMAGES, remove_images
 from tests.registry import registry
 from tests.rehearsal.bases import python_base
 
@@ -118,7 +118,7 @@ def installed_by_pip(rehearsed: Rehearsed, engine: Engine, folder: Path, more: s
     shutil.copytree(source, folder / "project", ignore=shutil.ignore_patterns(".git"))
     text = PLAIN.format(base=f"{rehearsed.base}\n{more}", folders=" ".join(FOLDERS))
     (folder / "Dockerfile").write_text(text)
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     contexts = ["--build-context", f"wheels={rehearsed.ground.settings.wheels}"]
     engine.run(["buildx", "build", "--quiet", "--load", "--network=none", *contexts, "--tag", tag, str(folder)])
     try:

@@ -25,6 +25,7 @@ from builder.render.groups import grouped
 from builder.spec.model import Stack
 from builder.spec.parts import Weight
 from builder.spec.stacks import load_stack, stack_folder
+from tests.conftest import IMAGES
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = site.load(environ={}).templates
@@ -118,7 +119,7 @@ def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, 
     text = render_dockerfile(mounted, lock, TEMPLATES)
     assert text.count("face.mat") == 1, "it is in no layer"
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL {text.rpartition('LABEL ')[2]}")
-    tag = f"modelstacks-test:{secrets.token_hex(6)}"
+    tag = f"{IMAGES}/made:{secrets.token_hex(6)}"
     engine.run(["buildx", "build", "--quiet", "--load", "-t", tag, str(tmp_path)])
     try:
         facts = engine.image(tag)

@@ -24,7 +24,7 @@ from builder.render.dockerfile import CLAMP
 from builder.settings import Settings
 from builder.spec.stacks import load_stack
 from builder.ui import Ui
-from tests.conftest import FAMILY
+from tests.conftest import FAMILY, IMAGES
 from tests.fetch.conftest import Site, authority, site
 
 __all__ = ["authority", "site"]  # fixtures: a TLS server of our own with files and git repositories
@@ -104,7 +104,7 @@ def test_every_part_of_a_stack_is_in_the_image_and_the_same_twice(
     shutil.rmtree(settings.assets / "sources")  # fetch makes the archive anew, to the same hash
     fetch(lock.artifacts(), lock.indexes, settings, Ui())
 
-    tags = [f"modelstacks-test:{secrets.token_hex(6)}" for _ in range(2)]
+    tags = [f"{IMAGES}/made:{secrets.token_hex(6)}" for _ in range(2)]
     try:
         ids = [build(stack, lock, settings, engine, Ui(), tag=tag, use_cache=False).id for tag in tags]
         run = ["run", "--rm", "--network", "none", tags[0], "python", "-c", LOOK]

@@ -25,6 +25,7 @@ from builder.smoke import SmokeReport, smoke
 from builder.spec.model import Stack
 from builder.spec.stacks import load_stack, stack_folder
 from builder.ui import Ui
+from tests.conftest import IMAGES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 Judge = Callable[..., SmokeReport]
@@ -60,7 +61,7 @@ def variant(engine: Engine, image: str) -> Iterator[Variant]:
     made: list[str] = []
 
     def build(lines: str, *, base: str = image, context: Path | None = None) -> str:
-        tag = f"modelstacks-test-smoke:{secrets.token_hex(6)}"
+        tag = f"{IMAGES}/variant:{secrets.token_hex(6)}"
         dockerfile = f"FROM {base}\n{lines}\n"
         where = str(context) if context else "-"
         args = ["buildx", "build", "--quiet", "--network", "none", "--load", "--provenance=false", "-t", tag]

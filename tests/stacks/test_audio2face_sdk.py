@@ -42,7 +42,7 @@ from builder.spec.model import Stack
 from builder.spec.stacks import load_stack
 from builder.ui import Ui
 from tests.build.kit import Ground, ground, tree
-from tests.conftest import FAMILY, REPO, cli, document, remove_images
+from tests.conftest import FAMILY, IMAGES, REPO, cli, document, remove_images
 
 SHIPPED = REPO / "stacks" / "audio2face-sdk"
 STANDIN = Path(__file__).parent / "standins" / "audio2face_sdk"
@@ -425,7 +425,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_smoke_finds_what_is_wrong_with_an_image(made: Made, tmp_path: Path, name: str) -> None:
     lines, wanted = BROKEN[name]
-    tag = f"modelstacks-test-sdk:{name}"
+    tag = f"{IMAGES}/sdk:{name}"
     words = ["buildx", "build", "--quiet", "--network", "none", "--load", "--provenance=false", "-t", tag, "-"]
     made.sdk.engine.run(words, input=f"FROM {made.image}\nUSER root\n{lines}\n")
     try:

@@ -38,7 +38,7 @@ class Container:
 
         Raises InputError where there is none or it does not run, SurroundingsError where no engine answers.
         """
-        engine = Engine.connect()
+        engine = Engine.connect(builds=False)
         facts = _facts(container.find(engine, name))
         place = Place(python="python3", environment=_QUIET, endpoint=engine.endpoint, container=facts.id)
         return cls(facts=facts, place=place)

@@ -9,7 +9,7 @@ import pytest
 from builder.doctor.container import ContainerReport
 from builder.doctor.container.inside import Container
 from builder.errors import InputError
-from tests.conftest import cli, document
+from tests.conftest import IMAGES, cli, document
 from tests.doctor.container.conftest import SITE, Site
 
 PATH = {"PYTHONPATH": SITE}
@@ -84,7 +84,7 @@ def test_a_virtual_environment_off_path_is_found(start, diagnose, old_opencv, tm
 @pytest.fixture(scope="module")
 def no_python(engine, base):
     """The same Debian without its Python, by a plain docker build."""
-    tag = "modelstacks-test-doctor:no-python"
+    tag = f"{IMAGES}/doctor:no-python"
     dockerfile = f"FROM {base}\nRUN rm -rf /usr/bin/python3* /usr/lib/python3*\nENV CUDA_VERSION=12.4.0\n"
     engine.run(["build", "--quiet", "--network", "none", "--tag", tag, "-"], input=dockerfile)
     yield tag
