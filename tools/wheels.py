@@ -5,8 +5,10 @@
     … --write                                           put what was read into the table
 
 Only the zip's directory and the members that are looked into are fetched, by ranges. For each wheel: what it requires,
-its files (of small wheels: all; else its libraries), and of the libraries that WANTED names the NEEDED libraries, the
-search path and its kind, and the GPUs that its machine code is for (sm_90; compute_90 is PTX).
+its files (of small wheels: all; else its libraries, or its folders where it has none), and of the libraries that WANTED
+names the NEEDED libraries, those of CUDA that it spells and does not need (it may open them later), the search path and
+its kind, and the GPUs that its machine code is for (sm_90; compute_90 is PTX). Of STUBS, which have no wheel, what the
+sdist says of where they get one.
 
 Ends with 1, and says why, where a wheel is not shaped as WANTED says: a library that is gone or new by its name's
 pattern, no RECORD, two METADATA files, or a file of the table that now reads otherwise. Rows for check/facts are made
@@ -18,20 +20,23 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import mmap
 import re
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tomli
 import yaml
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
-from packaging.utils import parse_wheel_filename
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from builder import settings as site
@@ -40,7 +45,7 @@ from builder.net.session import Session
 
 TABLE = Path(__file__).parents[1] / "docs" / "evidence" / "wheels.yaml"
 BLOCK = 4 << 20
-TAG = re.compile(r"(cp313-cp313|cp\d+-abi3|py2\.py3|py3)-(none-)?(any|manylinux\S*x86_64)$|-none-any$")
+TAG = re.compile(r"(cp313-cp313|cp313-none|cp\d+-abi3|py2\.py3|py3)-(none-)?(any|manylinux\S*x86_64)$|-none-any$")
 # project -> patterns of the libraries that are opened, each of which must be there
 WANTED: dict[str, tuple[str, ...]] = {
     "torch": (r"torch/lib/libtorch_cuda\.so", r"torch/lib/libtorch_cuda_linalg\.so", r"torch/lib/libtorch_cpu\.so"),
@@ -56,11 +61,25 @@ WANTED: dict[str, tuple[str, ...]] = {
     "nvidia-nvvm": (),
     "nvidia-cuda-crt": (),
     "nvidia-cuda-runtime": (r"nvidia/cu13/lib/libcudart\.so\.\d+",),
-    "tensorrt": (),
+    "nvidia-cuda-nvrtc": (r"nvidia/cu13/lib/libnvrtc\.so\.\d+",),
+    "nvidia-cublas": (),
+    "nvidia-cufft": (),
+    "nvidia-curand": (),
+    "nvidia-nvjitlink": (),
+    "tensorrt-cu12-bindings": (r"tensorrt_bindings/tensorrt\.so",),
+    "tensorrt-cu13-bindings": (r"tensorrt_bindings/tensorrt\.so",),
+    "numpy": (),
+    "setuptools": (),
     "tensorflow": (),
     "protobuf": (),
     "huggingface-hub": (),
 }
+STUBS = ("tensorrt", "tensorrt-cu12-libs", "tensorrt-cu13-libs")
+NAME = rb"lib(?:cublas|cublasLt|cudart|cudnn|cufft|curand|nvrtc|nvJitLink|nvinfer)\.so\.\d+"
+SPELLED = re.compile(NAME + rb"(?=\0)")
+# A name of up to 16 letters may stand in the code: two constants that are stored over each other (mov rax, imm64).
+STORED = re.compile(rb"[\x48\x49][\xb8-\xbf](lib\w{5}).{0,64}?[\x48\x49][\xb8-\xbf]([\w.]{8})", re.DOTALL)
+EXTRA = re.compile(r'extra == "(cuda|cudnn|and-cuda)"')  # those that bring CUDA; others are for developers
 LIBRARY = re.compile(r"(.*/)?[^/]+\.so(\.\d+)*$")
 FEW = 40  # files; a wheel of more has its libraries listed alone
 
@@ -139,7 +158,8 @@ def read(session: Session, link: Link, project: str) -> dict[str, Any]:
             raise Shape(f"not in RECORD: {', '.join(sorted(lost))}")
         libraries = sorted(item for item in record if LIBRARY.fullmatch(item))
         mentioned = [item for item in record if ".dist-info/" not in item]
-        opened = {}
+        folders = sorted({f"{item.partition('/')[0]}/" for item in mentioned if "/" in item})
+        opened: dict[str, Any] = {}
         for pattern in WANTED[project]:
             members = [item for item in libraries if re.fullmatch(pattern, item)]
             if not members:
@@ -151,9 +171,32 @@ def read(session: Session, link: Link, project: str) -> dict[str, Any]:
         "version": metadata["version"],
         "file": link.filename,
         "sha256": link.sha256,
-        "requires": sorted(map(str, wanted)),
-        "files": sorted(mentioned) if len(mentioned) <= FEW else libraries,
+        "requires": sorted(str(one) for one in wanted if "extra ==" not in str(one) or EXTRA.search(str(one))),
+        "files": sorted(mentioned) if len(mentioned) <= FEW else libraries or folders,
         "libraries": opened,
+    }
+
+
+def stub(session: Session, found: dict[str, Link], project: str, version: str) -> dict[str, Any]:
+    """A project without a wheel: what its newest sdist requires, or from which index it fetches one at install."""
+    named = {parse_sdist_filename(name)[1]: link for name, link in found.items() if name.endswith(".tar.gz")}
+    release = Version(version) if version else max(one for one in named if not one.is_prerelease)
+    if wheel := next((name for name in found if name.endswith(".whl") and f"-{release}-" in name), ""):
+        raise Shape(f"it has wheels now: {wheel}")
+    with session.stream(named[release].url) as body:
+        packed = io.BytesIO(b"".join(body.chunks))
+    with tarfile.open(fileobj=packed) as archive:
+        text = next((member for member in archive.getnames() if member.endswith("/pyproject.toml")), "")
+        said = tomli.loads((archive.extractfile(text) or io.BytesIO()).read().decode()) if text else {}
+    if not text or ("project" not in said and "wheel_stub" not in said.get("tool", {})):
+        raise Shape("its sdist is neither a stub nor a list of requirements")
+    return {
+        "project": project,
+        "version": str(release),
+        "file": named[release].filename,
+        "sha256": named[release].sha256,
+        "requires": sorted(said.get("project", {}).get("dependencies", [])),
+        "fetches": said.get("tool", {}).get("wheel_stub", {}).get("index_url", ""),
     }
 
 
@@ -175,8 +218,20 @@ def looked(archive: zipfile.ZipFile, member: str) -> dict[str, Any]:
                 found["needed"].append(tag.needed)
             if tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH"):
                 found[tag.entry.d_tag.removeprefix("DT_").lower()] = getattr(tag, tag.entry.d_tag[3:].lower())
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if names := sorted(spelled(data) - set(found["needed"])):
+                found["spelled"] = names
         found["code"] = sorted(code(file.name), key=lambda name: (name.split("_")[0], int(re.sub(r"\D", "", name))))
         return found
+
+
+def spelled(data: mmap.mmap) -> set[str]:
+    """The CUDA libraries whose names stand in a file, as texts or put together by its code."""
+    found = {name.decode() for name in SPELLED.findall(data)}
+    for first, second in STORED.findall(data):
+        joined = (first + second[size:] for size in range(7, 0, -1) if first.endswith(second[:size]))
+        found |= {name.decode() for name in joined if re.fullmatch(NAME, name)}
+    return found
 
 
 def code(path: str) -> set[str]:
@@ -198,6 +253,9 @@ def rows(asked: list[str]) -> Iterator[dict[str, Any]]:
             project, _, version = text.partition("==")
             try:
                 found = links(session, index, project)
+                if project in STUBS:
+                    yield stub(session, found, project, version)
+                    continue
                 yield read(session, found[newest(found, project, version)], project)
             except (Shape, zipfile.BadZipFile, KeyError) as error:
                 yield {"project": project, "version": version, "wrong": str(error) or type(error).__name__}
@@ -211,7 +269,7 @@ def main() -> int:
     given = parser.parse_args()
     table = {row["file"]: row for row in yaml.safe_load(TABLE.read_text())} if TABLE.exists() else {}
     wrong = 0
-    for row in rows(given.releases or sorted(WANTED)):
+    for row in rows(given.releases or sorted((*WANTED, *STUBS))):
         known = table.get(row.get("file", ""))
         if "wrong" in row or (known and known != row and not given.write):
             wrong += 1

@@ -208,6 +208,7 @@ class TensorRT(Sourced):
     versions: str
     cuda: tuple[str, str]
     capabilities: tuple[str, str]
+    meta: NotRequired[str]
 
 
 class ToolkitParts(Sourced):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from builder.check import packaged_facts
 from builder.check.spans import within
@@ -18,6 +19,15 @@ TABLE: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[2] / "docs" / "evidence" / "wheels.yaml").read_text()
 )
 CUDA = re.compile(r"lib(cublas|cublasLt|cudart|cudnn\w*|cufft|curand|nvrtc)\.so\.\d+")
+
+
+# Of the libraries that NVIDIA's wheels hold, those that are there for one release of CUDA alone.
+_HELD = {
+    name
+    for row in FACTS["library_folders"]
+    for name in row["libraries"]
+    if not name.startswith(("libcudart.", "libnvrtc."))
+}
 
 
 def wheels(project: str) -> list[Any]:
@@ -46,6 +56,9 @@ def test_onnxruntime_needs_and_holds_what_the_facts_say(row: dict[str, Any]) -> 
     (fact,) = [one for one in FACTS["onnxruntime_gpu"] if within(release(row), one["versions"])]
     provider = library(row, "libonnxruntime_providers_cuda.so")
     assert {one for one in provider["needed"] if CUDA.fullmatch(one)} == set(fact["libraries"])
+    # It spells NVRTC and the runtime of other releases of CUDA too, and opens what is there.
+    own = {f"libcudart.so.{fact['cuda']}", f"libnvrtc.so.{fact['cuda']}", *_HELD}
+    assert set(provider.get("spelled", ())) & own == set(fact.get("opens", ()))
     assert ("libcuda.so.1" in provider["needed"]) == fact.get("driver", False)
     assert capabilities(provider["code"], "sm_") == list(fact["capabilities"])
     assert "".join(capabilities(provider["code"], "compute_")) == fact["ptx"]
@@ -108,3 +121,41 @@ def test_a_client_without_certifi_is_known_to_trust_the_system_alone() -> None:
     for row in (one for one in TABLE if one["project"] == fact["package"]):
         names = {Requirement(one).name for one in row["requires"]}
         assert ("certifi" not in names and "httpx2" in names) == within(release(row), fact["versions"])
+
+
+NAMED_BY_CUDA = re.compile(r"nvidia/.*/lib/(lib(?:cublas|cublasLt|cudart|cufft|curand|nvrtc|nvJitLink)\.so\.\d+)")
+
+
+@pytest.mark.parametrize(
+    "project", ["nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cufft", "nvidia-curand"]
+)
+def test_the_wheels_of_cuda_13_hold_the_libraries_and_folders_that_the_facts_say(project: str) -> None:
+    (fact,) = [one for one in FACTS["library_folders"] if one["package"] == project]
+    for row in (one.values[0] for one in wheels(project)):
+        assert isinstance(row, dict)
+        held = {path: found[1] for path in row["files"] if (found := NAMED_BY_CUDA.fullmatch(path))}
+        assert set(held.values()) == set(fact["libraries"]), row["version"]
+        assert {path.rpartition("/")[0] for path in held} == {fact["folder"]}, row["version"]
+
+
+def test_tensorrts_libraries_are_on_no_index_but_nvidias_and_its_bindings_name_one_major() -> None:
+    for row in TABLE:
+        if row["project"].endswith("-bindings"):
+            needed = library(row, "tensorrt.so")["needed"]
+            assert f"libnvinfer.so.{release(row).major}" in needed, row["file"]
+        if row["project"].endswith("-libs"):
+            assert row["fetches"].startswith("https://pypi.nvidia.com"), row["file"]
+
+
+def test_the_project_tensorrt_asks_for_the_cuda_that_the_facts_say() -> None:
+    found = [one for one in TABLE if one["project"] == "tensorrt"]
+    assert found
+    for row in found:
+        (fact,) = [one for one in FACTS["tensorrt"] if within(Version(row["version"]), one["versions"])]
+        assert row["requires"] == [f"tensorrt_cu{fact['meta']}=={row['version']}"]
+
+
+def test_setuptools_without_pkg_resources_is_the_one_that_the_facts_say() -> None:
+    breaks = {one["breaks"] for one in FACTS["package_pairs"] if "which setuptools 82 removed" in one["cause"]}
+    for row in (one for one in TABLE if one["project"] == "setuptools"):
+        assert all(within(release(row), one) == ("pkg_resources/" not in row["files"]) for one in breaks)

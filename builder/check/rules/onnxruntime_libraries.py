@@ -40,7 +40,7 @@ def find(case: Case) -> Iterator[Finding]:
             cause=f"{PACKAGE} {version} is linked to them{' or opens them later' if opens else ''}; "
             "without them it silently runs on the CPU",
             fix=f"add {', '.join(wanted)} to `packages`",
-            columns=["libraries"],
+            columns=["libraries", "opens"],
         )
 
 

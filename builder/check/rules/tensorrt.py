@@ -45,6 +45,12 @@ def _version(case: Case) -> Version | None:
     return next((version for one in names if (version := case.image.version(one))), None)
 
 
+def _built_for(case: Case, row: TensorRT) -> str:
+    """The CUDA of the wheels, by their names; of the project without one, what its release asks for."""
+    named = [found[1] for one in case.image if (found := re.fullmatch(r"tensorrt-cu(\d+)(?:-libs|-bindings)?", one))]
+    return named[0] if named else row.get("meta", "")
+
+
 def _judged(case: Case, version: Version, row: TensorRT) -> Iterator[Finding]:
     torch = torch_of(case)
     cuda = case.stack.cuda or (torch.cuda if torch else "")
@@ -57,6 +63,16 @@ def _judged(case: Case, version: Version, row: TensorRT) -> Iterator[Finding]:
             fix=_fix(case, "cuda", cuda),
             about="cuda",
             columns=["cuda"],
+        )
+    elif cuda and (built := _built_for(case, row)) and Version(cuda).major != int(built):
+        yield finding(
+            NAME,
+            [row],
+            problem=f"TensorRT {version} is the build for CUDA {built}, and the stack is CUDA {cuda}",
+            cause="its libraries need those of that CUDA; from 10.13.2 on the project tensorrt asks for tensorrt-cu13",
+            fix=f"take tensorrt-cu{Version(cuda).major}=={version}",
+            about="cuda",
+            columns=["meta"],
         )
     for gpu in case.stack.gpus:
         capability = gpu.removesuffix("+PTX")

@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
+from builder.check import packaged_facts
+from builder.check.spans import within
 from builder.smoke.brief import Expected, Probes
 
 DRIVER = re.compile(r"lib(cuda|nvidia-[a-z-]+|nvcuvid)\.so\.\d+")  # comes with the host's driver, never with the image
@@ -23,7 +26,14 @@ pytestmark = pytest.mark.targets("image", "container")  # a machine has the libr
 @pytest.fixture
 def figures(stack: Expected, probe: Probes) -> dict[str, Any]:
     """What the loader probe found for this stack."""
-    return probe("loader", stack.site_packages, *stack.libraries)
+    return probe("loader", stack.site_packages, ",".join(_opened_later(stack)), *stack.libraries)
+
+
+def _opened_later(stack: Expected) -> tuple[str, ...]:
+    """What the locked onnxruntime-gpu names in no table of its libraries, and opens when a kernel first asks."""
+    version = stack.pins.get("onnxruntime-gpu", "")
+    rows = packaged_facts()["onnxruntime_gpu"]
+    return next((row.get("opens", ()) for row in rows if version and within(Version(version), row["versions"])), ())
 
 
 def _lost(missing: dict[str, list[str]]) -> str:

@@ -1,7 +1,8 @@
 """What the dynamic loader finds for each shared library of the stack, and which CUDA libraries the image holds.
 
-Arguments: site-packages, then the stack's library folders below it. The loader is asked as ldd
-asks it, by LD_TRACE_LOADED_OBJECTS; its own `--list` stops at the first library that is not found.
+Arguments: site-packages, the libraries that onnxruntime opens later (joined by commas, maybe none), then the stack's
+library folders below site-packages. The loader is asked as ldd asks it, by LD_TRACE_LOADED_OBJECTS; its own `--list`
+stops at the first library that is not found. What is opened later no file names: it is opened here by its name.
 """
 
 from __future__ import annotations
@@ -17,11 +18,25 @@ LOADER = "/lib64/ld-linux-x86-64.so.2"
 CUDA_LIBRARY = re.compile(r"lib(cudnn|cublas|cudart|cufft|nvrtc)\.so\.\d+(\.\d)?$")
 LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
-site, folders = Path(sys.argv[1]), sys.argv[2:]
+OPEN = """
+import ctypes, sys
+for name in sys.argv[1:]:
+    lost = ""
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        lost = str(error).partition(": ")[0]
+    print(name, lost, flush=True)
+"""
+
+site, later, folders = Path(sys.argv[1]), [name for name in sys.argv[2].split(",") if name], sys.argv[3:]
 
 
 def missing(paths: list[str], environment: dict[str, str]) -> dict[str, list[str]]:
-    """Path -> the libraries that the loader does not find for it, its dependencies' own included."""
+    """Path -> the libraries that the loader does not find for it, its dependencies' own included.
+
+    Of the provider also those that it opens later.
+    """
     lost = {}
     traced = {**environment, "LD_TRACE_LOADED_OBJECTS": "1"}
     for path in paths:
@@ -30,6 +45,11 @@ def missing(paths: list[str], environment: dict[str, str]) -> dict[str, list[str
         names = sorted({line.split("=>")[0].strip() for line in lines if line.endswith("not found")})
         if names or done.returncode:
             lost[path] = names or [done.stderr.strip()[-300:]]
+    command = [sys.executable, "-c", OPEN, *later]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    told = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
+    if closed := {told.get(name, name) for name in later} - {""}:  # one that ended the process has no line
+        lost[str(provider)] = sorted({*lost.get(str(provider), []), *closed})
     return lost
 
 
