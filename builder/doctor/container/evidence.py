@@ -11,14 +11,23 @@ from pathlib import Path
 import builder.smoke.probes
 from builder.doctor.container.facts import modules
 from builder.doctor.container.inside import Container
-from builder.doctor.container.model import Device, DriverGpus, Evidence, Interpreter, OnnxSession, Process, System
+from builder.doctor.container.model import (
+    Device,
+    DriverGpus,
+    Evidence,
+    Interpreter,
+    Loaded,
+    OnnxSession,
+    Process,
+    System,
+)
 from builder.doctor.container.plan import sonames
 from builder.doctor.container.text import clean, last_line, plain_path
 from builder.inside import ProbeError
 from builder.ui import Ui
 
 _PROBES = Path(__file__).resolve().parent / "probes"
-_GPU_PROBE = Path(builder.smoke.probes.__file__).resolve().parent / "gpu.py"
+_OF_SMOKE = Path(builder.smoke.probes.__file__).resolve().parent  # probes that look alike here and there
 _USUAL = ("python3", "python", "/opt/venv/bin/python", "/opt/conda/bin/python", "/usr/bin/python3")
 _OLDEST = (3, 7)
 _AT_MOST = 6  # interpreters
@@ -60,6 +69,10 @@ def _script(name: str) -> str:
     return (_PROBES / f"{name}.py").read_text(encoding="utf-8")
 
 
+def _of_smoke(name: str) -> str:
+    return (_OF_SMOKE / f"{name}.py").read_text(encoding="utf-8")
+
+
 def _pythons(container: Container, unseen: list[str]) -> list[str]:
     """The Pythons that answer and are new enough for the probes: those that the image names first, then the usual."""
     env = container.facts.env
@@ -83,9 +96,7 @@ def _pythons(container: Container, unseen: list[str]) -> list[str]:
 def _gpu(container: Container, python: str) -> DriverGpus:
     """The GPUs, asked through the driver's own libraries."""
     try:
-        return container.probe("gpu", python, _GPU_PROBE.read_text("utf-8"), DriverGpus, env={}, seconds=_GPU_SECONDS)[
-            0
-        ]
+        return container.probe("gpu", python, _of_smoke("gpu"), DriverGpus, env={}, seconds=_GPU_SECONDS)[0]
     except ProbeError as error:
         return DriverGpus(reason=clean(str(error), 300))
 
@@ -119,7 +130,7 @@ def _candidates(container: Container, pythons: Sequence[str], system: System) ->
     env = container.facts.env
     paths = {"library_path": env.get("LD_LIBRARY_PATH", ""), "python_path": env.get("PYTHONPATH", "")}
     for python in (*pythons, *system.pythons):
-        yield Process(pid=0, python=python, **paths)
+        yield Process(pid=0, python=python, library_path=paths["library_path"], python_path=paths["python_path"])
 
 
 def _interpreters(
@@ -147,6 +158,7 @@ def _interpreters(
         python = found.executable or one.python
         session = _session(container, python, env, found, gpu, unseen)
         more = {"python": python, "pid": one.pid, "library_path": one.library_path, "session": session}
+        more["loaded"] = _loaded(container, python, env, found, unseen)
         yield found.model_copy(update=more)
 
 
@@ -178,3 +190,17 @@ def _session(
         unseen.append(f"a session of ONNX Runtime on {provider}: {error}")
         return None
     return session.model_copy(update={"said": said})
+
+
+def _loaded(
+    container: Container, python: str, env: Mapping[str, str], found: Interpreter, unseen: list[str]
+) -> Loaded | None:
+    """What a process has loaded that imported torch and had its cuDNN load its parts; None without torch for CUDA."""
+    if not (found.torch and found.torch.cuda):
+        return None
+    script, arguments = _of_smoke("process_map"), ("cpu", "torch")
+    try:
+        return container.probe("process_map", python, script, Loaded, *arguments, env=env, seconds=_SESSION_SECONDS)[0]
+    except ProbeError as error:
+        unseen.append(f"the libraries in a process of torch: {error}")
+        return None

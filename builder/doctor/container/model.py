@@ -30,13 +30,14 @@ class Seen(BaseModel):
 class Process(Seen):
     """A running Python. python: the interpreter as it was called.
 
-    library_path, python_path: its LD_LIBRARY_PATH and its PYTHONPATH.
+    library_path, python_path: its LD_LIBRARY_PATH and its PYTHONPATH. loaded: CUDA libraries of its map by file name.
     """
 
     pid: int
     python: PlainPath
     library_path: Text
     python_path: Text
+    loaded: Mapping[Text, Places] = Field(default_factory=dict)
 
 
 class System(Seen):
@@ -131,6 +132,12 @@ class Torch(Seen):
     available: bool = False
 
 
+class Loaded(Seen):
+    """The CUDA libraries, by file name, in a process that imported torch and had cuDNN load its parts."""
+
+    libraries: Mapping[Text, Places]
+
+
 class OnnxSession(Seen):
     """A tiny model on one execution provider, without fallback. right: the result is exactly what it should be.
     said: the end of what ONNX Runtime wrote to stderr.
@@ -151,7 +158,7 @@ class Interpreter(Seen):
     closed: folders of sys.path that the container's user may not read. site: where pip would install.
     managed: pip refuses to, as the distribution owns this Python (PEP 668).
     loads: library name -> "" or why it is not loaded. torch_said: why torch gave no answer.
-    library_path: the LD_LIBRARY_PATH that it was looked at with.
+    library_path: the LD_LIBRARY_PATH that it was looked at with. loaded: None where torch was not looked at.
     """
 
     version: Text
@@ -172,6 +179,7 @@ class Interpreter(Seen):
     pid: int = 0
     library_path: Text = ""
     session: OnnxSession | None = None
+    loaded: Loaded | None = None
 
     def distribution(self, name: str) -> Distribution | None:
         """An installed package, the first on sys.path."""

@@ -34,7 +34,8 @@ def load_cudnn_parts() -> None:
             cudnn = ctypes.CDLL(path)
             for part in ("Ops", "Graph", "Cnn", "Adv"):
                 check = getattr(cudnn, f"cudnn{part}VersionCheck", None)
-                if check and (status := check()):
+                status = check() if check else 0
+                if status:
                     failed[f"cudnn{part}VersionCheck"] = f"cuDNN says {status}: its parts are of several releases"
             return
 

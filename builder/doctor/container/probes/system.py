@@ -58,8 +58,18 @@ def text(path: str, limit: int = 65536) -> str:
         return ""
 
 
+def loaded(pid: int) -> dict[str, list[str]]:
+    """The CUDA libraries in the map of a process by file name, none where it may not be read."""
+    found: dict[str, list[str]] = {}
+    paths = {line.split(None, 5)[5] for line in text(f"/proc/{pid}/maps", 16 << 20).splitlines() if "/lib" in line}
+    for path in sorted(paths):
+        if CUDA.match(Path(path).name):
+            found.setdefault(Path(path).name, []).append(path)
+    return found
+
+
 def processes() -> list[dict[str, object]]:
-    """The running Python processes: pid, the interpreter as it was called, and the paths it was given."""
+    """The running Python processes: pid, the interpreter as it was called, the paths it was given, what it loaded."""
     found = []
     for pid in sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
         if pid == os.getpid():
@@ -72,7 +82,7 @@ def processes() -> list[dict[str, object]]:
         place = words[0] if words[0].startswith("/") else shutil.which(words[0], path=environment.get("PATH"))
         paths = {"library_path": "LD_LIBRARY_PATH", "python_path": "PYTHONPATH"}
         given = {key: environment.get(name, "") for key, name in paths.items()}
-        found.append(dict(given, pid=pid, python=place or ""))
+        found.append(dict(given, pid=pid, python=place or "", loaded=loaded(pid)))
     return found[:50]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.rules import (
     conflicting_packages,
+    cudnn,
     gpu,
     imports,
     provider_libraries,
@@ -13,7 +14,7 @@ from builder.doctor.container.rules import (
     unseen,
 )
 
-RULES = (conflicting_packages, imports, provider_libraries, torch, session, gpu, unseen)
+RULES = (conflicting_packages, imports, provider_libraries, cudnn, torch, session, gpu, unseen)
 _LEVELS = ("error", "warning", "note")
 
 
