@@ -101,14 +101,16 @@ def covers(code: Sequence[str], ptx: str, capability: str) -> bool:
 def named_code_runs(names: Iterable[str], capability: str) -> bool:
     """Whether a GPU runs code of these architectures, by the names of nvcc: sm_90 is machine code, compute_90 PTX.
 
-    What ends with `a` runs on that capability alone (CUDA C++ Programming Guide, architecture-specific features).
+    What ends with `a` runs on that capability alone; what ends with `f`, PTX too, on newer ones of its major version
+    (CUDA C++ Programming Guide, architecture- and family-specific features).
     """
     code: list[str] = []
     exact: list[str] = []
     ptx = [""]
     for match in filter(None, map(_ARCHITECTURE.fullmatch, names)):
         one = f"{match['major']}.{match['minor']}"
-        (exact if match["only"] == "a" else code if match["kind"] == "sm" else ptx).append(one)
+        plain_ptx = match["kind"] == "compute" and not match["only"]
+        (exact if match["only"] == "a" else ptx if plain_ptx else code).append(one)
     return capability in exact or any(covers(code, one, capability) for one in ptx)
 
 

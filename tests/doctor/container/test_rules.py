@@ -249,6 +249,8 @@ def test_torch_that_cannot_start_cuda_use_numpy_or_be_imported() -> None:
         ("sm_120 compute_120", "10.0", False),
         ("sm_100a compute_100a", "10.0", True),
         ("sm_100a compute_100a", "10.3", False),
+        ("sm_100f compute_100f", "10.3", True),
+        ("sm_100f compute_100f", "12.0", False),
     ],
 )
 def test_an_arch_list_against_a_gpu(arches: str, capability: str, runs: bool) -> None:
