@@ -34,11 +34,15 @@ from builder.ui import Ui
 
 @dataclass(frozen=True)
 class Locked:
-    """What `make lock` did: the lock, whether it was written, and each file that changed (name, before, after)."""
+    """What `make lock` did: the lock, whether it was written, and each file that changed (name, before, after).
+
+    rebuilt: (name, version, build) of what stays as it is locked while the index has a later build of that version.
+    """
 
     lock: StackLock
     written: bool
     changes: tuple[tuple[str, str, str], ...]
+    rebuilt: tuple[tuple[str, str, int], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """For --json."""
@@ -50,6 +54,7 @@ class Locked:
             "bytes": sum(item.size for item in self.lock.artifacts()),
             "unresolved": [{**asdict(item), "origin": str(item.origin or "")} for item in self.lock.unresolved],
             "changes": [{"name": name, "before": old, "after": new} for name, old, new in self.changes],
+            "rebuilt": [{"name": name, "version": version, "build": build} for name, version, build in self.rebuilt],
         }
 
 
@@ -68,7 +73,7 @@ def lock(
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
-        fresh = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
+        fresh, rebuilt = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
         if old:
             _hold_to_known(old, fresh, folder)
         if fresh.unresolved and old and not old.unresolved:
@@ -84,11 +89,14 @@ def lock(
         changes = _changes(old, fresh)
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")
-            return Locked(old, False, ())
-        return Locked(store.write(folder, fresh), True, changes)
+            return Locked(old, False, (), rebuilt)
+        return Locked(store.write(folder, fresh), True, changes, rebuilt)
 
 
-def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool) -> StackLock:
+def _resolve(
+    stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool
+) -> tuple[StackLock, tuple[tuple[str, str, int], ...]]:
+    """The lock, and what is rebuilt as Locked has it."""
     left: list[Unresolved] = []
     with Session(settings, warn=ui.warn) as session:
         archives, files, unresolved = weights.locked(stack, session, old, partly=partly)
@@ -112,7 +120,8 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *,
     idle = {item.project for item in python.found if item.kind == "wheel"} & stack.fallbacks
     git = [one for one in stack.extensions if one.git and canonicalize_name(one.name) not in idle]
     own, extensions = _sources(stack.sources, settings, left, partly), _sources(git, settings, left, partly)
-    return StackLock(
+    rebuilt = tuple(dict.fromkeys((*python.rebuilt, *compilers.rebuilt)))
+    fresh = StackLock(
         stack=stack.name,
         inputs=digest(stack),
         epoch=made_at(),
@@ -136,6 +145,7 @@ def _resolve(stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *,
         built=old.built if old else (),
         unresolved=tuple(left),
     )
+    return fresh, rebuilt
 
 
 def made_at() -> int:

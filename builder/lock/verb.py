@@ -33,6 +33,11 @@ def lock(one: Loaded, settings: Settings, ui: Ui, *, upgrade: bool = False, part
     if done.changes:
         rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
         ui.table(f"{one.name}: what changed", ["package", "before", "after"], rows)
+    if done.rebuilt:
+        later = [[name, version, f"build {build}"] for name, version, build in done.rebuilt]
+        ui.table(
+            f"{one.name}: as locked; UPGRADE=1 takes the later build", ["package", "locked", "on the index"], later
+        )
     if left := done.lock.unresolved:
         rows = [
             [part.kind, part.filename or f"{part.name} {part.version}".strip(), part.sha256 or "-"] for part in left

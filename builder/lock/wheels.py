@@ -43,10 +43,14 @@ class _NoSolution(Exception):
 
 @dataclass(frozen=True)
 class Wheels:
-    """What a resolution gives: files sorted by project, and the wheels of indexes that cannot be reached."""
+    """What a resolution gives: files sorted by project, and the wheels of indexes that cannot be reached.
+
+    rebuilt: (project, version, build) of files that stay locked while the index has a later build of the version.
+    """
 
     found: tuple[Artifact, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    rebuilt: tuple[tuple[str, str, int], ...] = ()
 
 
 def resolve(stack: Stack, routes: Routes, settings: Settings, session: Session, keep: Sequence[Artifact]) -> Wheels:
@@ -110,11 +114,20 @@ def _resolve(
     unreached = [package for package in packages if routes.of.get(package["name"]) in routes.unreached]
     packages = [package for package in packages if package not in unreached]
     with ThreadPoolExecutor(settings.jobs) as pool:
-        found = pool.map(lambda package: _artifact(package, stack, routes.of, sizes, session), packages)
-        return Wheels(
-            tuple(sorted(found, key=lambda item: item.project)),
-            tuple(_unresolved(package, stack, routes.of) for package in unreached),
-        )
+        found = list(pool.map(lambda package: _artifact(package, stack, routes.of, sizes, session), packages))
+    rebuilt = [(item, _later_build(package, stack, item)) for package, item in zip(packages, found, strict=True)]
+    return Wheels(
+        tuple(sorted(found, key=lambda item: item.project)),
+        tuple(_unresolved(package, stack, routes.of) for package in unreached),
+        tuple((item.project, item.version, build) for item, build in rebuilt if build),
+    )
+
+
+def _later_build(package: Mapping[str, Any], stack: Stack, item: Artifact) -> int:
+    """The build that an installer takes which locks nothing, 0 where that is the file that is locked."""
+    if item.kind != "wheel" or (newest := _name(_best(package["wheels"], stack))) == item.filename:
+        return 0
+    return (parse_wheel_filename(newest)[2] or (0, ""))[0]
 
 
 def _unresolved(package: Mapping[str, Any], stack: Stack, routes: Mapping[str, str]) -> Unresolved:

@@ -12,7 +12,7 @@ import pytest
 
 from builder import settings as site
 from builder.errors import InputError, SurroundingsError
-from builder.lock import StackLock, apt, read
+from builder.lock import StackLock, apt, read, verb
 from builder.lock.resolve import Locked, lock
 from builder.settings import Settings
 from builder.spec.model import Stack
@@ -199,3 +199,25 @@ def test_a_base_that_is_not_what_the_stack_says_is_refused(
         run(make_stack("alpha", **keys))
     assert caught.value.problem.startswith(problem)
     assert caught.value.fix == fix
+
+
+@pytest.mark.usefixtures("read_once")
+def test_a_later_build_of_what_is_locked_is_told_until_it_is_taken(
+    index: Index, make_stack: MakeStack, run: Lock, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index.add(wheel("alpha", "1.0"))
+    index.add(wheel("beta", "1.0"))
+    run(make_stack("alpha"))
+    index.add(wheel("alpha", "1.0-3"))
+    index.add(wheel("beta", "1.0-2"))
+    stack = make_stack("alpha", "beta")
+    (kept,) = [run(stack)]
+    assert kept.rebuilt == (("alpha", "1.0", 3),), "of what is locked; beta is new, and its later build is taken"
+    assert kept.changes == (("beta", "", "1.0 (build 2)"),)
+    assert kept.document()["rebuilt"] == [{"name": "alpha", "version": "1.0", "build": 3}]
+    verb.lock(make_stack("alpha"), settings, Ui())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "UPGRADE=1 takes the later build" in said
+    assert "alpha 1.0 build 3" in said
+    taken = run(make_stack("alpha"), upgrade=True)
+    assert (taken.rebuilt, taken.changes[0]) == ((), ("alpha", "1.0", "1.0 (build 3)"))
