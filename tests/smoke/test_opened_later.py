@@ -13,7 +13,7 @@ from builder import settings as site
 from builder.lock import Artifact, StackLock, read
 from builder.origin import Origin
 from builder.smoke import SmokeReport
-from builder.spec.load import stack_folder
+from builder.spec.stacks import stack_folder
 from tests.smoke.conftest import Variant
 
 SITE = "/opt/venv/lib/python3.11/site-packages"

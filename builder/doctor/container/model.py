@@ -37,7 +37,7 @@ class Process(Seen):
     python: PlainPath
     library_path: Text
     python_path: Text
-    loaded: Mapping[Text, Places] = Field(default_factory=dict)
+    loaded: Mapping[Text, PlainPaths] = Field(default_factory=dict)
 
 
 class System(Seen):
@@ -135,7 +135,7 @@ class Torch(Seen):
 class Loaded(Seen):
     """The CUDA libraries, by file name, in a process that imported torch and had cuDNN load its parts."""
 
-    libraries: Mapping[Text, Places]
+    libraries: Mapping[Text, PlainPaths]
 
 
 class OnnxSession(Seen):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from builder.doctor.container.model import Evidence, Finding
+from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.plan import path_with
 
 
-def find(evidence: Evidence) -> Iterator[Finding]:
+def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     """An error for each process, or import of torch, whose parts of cuDNN come from several folders.
 
     None where both folders hold a cuDNN of one release, as far as these say which.
@@ -40,7 +40,9 @@ def _release(evidence: Evidence, folder: str) -> str:
     return next((v for path, v in versions.items() if path.startswith(f"{folder}/libcudnn.so.")), "")
 
 
-def _finding(where: str, library_path: str, parts: Mapping[str, Sequence[str]], releases: Mapping[str, str]) -> Finding:
+def _finding(
+    where: str, library_path: str, parts: Mapping[str, Sequence[str]], releases: Mapping[str, str]
+) -> ContainerFinding:
     lines = []
     for folder, release in releases.items():
         names = [name for name, paths in parts.items() if any(posixpath.dirname(path) == folder for path in paths)]
@@ -48,7 +50,7 @@ def _finding(where: str, library_path: str, parts: Mapping[str, Sequence[str]], 
     searched = [part for part in library_path.split(":") if part]
     off = [folder for folder in releases if folder in searched]
     rest = path_with([], ":".join(part for part in searched if part not in off))
-    return Finding(
+    return ContainerFinding(
         rule="cudnn_parts",
         level="error",
         where=where,
