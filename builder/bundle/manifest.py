@@ -21,7 +21,7 @@ LIMIT = 32 << 20  # bytes a manifest may have; one of a thousand files has 200 k
 _PART = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._+!%~=@,-]{0,199}")
 _STACK_FILES = ("stack.yaml", "pylock.toml", "stack.lock")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SIZE = 1 << 50
+_SIZE = 1 << 50  # bytes: no file is larger, and sums of sizes stay numbers that every reader takes
 _KEYS = {"format", "stacks", "members", "earlier", "base"}
 _FIX = "have the bundle made again by `make export`, and look at how it was carried"
 

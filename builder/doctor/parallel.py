@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-_AT_ONCE = 32
+_AT_ONCE = 32  # threads, which mostly wait
 
 
 def run(jobs: Sequence[Callable[[], T]], seconds: float, done: Callable[[int, T | None], None]) -> list[T | None]:

@@ -17,7 +17,7 @@ from builder.ui import Ui
 LOG = Path("/var/log/modelstacks-dockerd.log")
 _PIDFILE = Path("/var/run/docker.pid")
 _PATIENCE = 60.0  # seconds; 5 were measured on two cores
-_SPEAK = 5.0
+_SPEAK = 5.0  # seconds without an answer after which it is said that we wait
 
 # What dockerd says when it cannot start, and what that means to the one who reads it.
 _CAUSES = (

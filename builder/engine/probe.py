@@ -17,7 +17,7 @@ from builder.engine.endpoint import Endpoint, words
 from builder.errors import SurroundingsError
 
 ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Dockerfile frontend 1.4) by default
-BUILDX_OLDEST = (0, 12)
+BUILDX_OLDEST = (0, 12)  # 0.13.1 is the oldest that builds were run with
 _PATIENCE = 30.0  # seconds a remote engine may take to answer
 _GPU_KIND = "nvidia.com/gpu"
 

@@ -18,7 +18,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from builder.facts import rows
 
-_DATES = (1980, 1, 1, 0, 0, 0)
+_DATES = (1980, 1, 1, 0, 0, 0)  # the first that zip can hold
 
 
 class Row(TypedDict):

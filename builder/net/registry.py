@@ -25,7 +25,7 @@ _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.d
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _MANIFEST_LIMIT = 4 << 20  # bytes, as the specification asks clients to allow
 _TOKEN_SECONDS = 60  # how long a token lasts that does not tell, as the specification has it
-_TRIES = 4
+_TRIES = 4  # of a manifest that ends early
 
 
 @dataclass(frozen=True)

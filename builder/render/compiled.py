@@ -24,7 +24,7 @@ from builder.spec.model import Stack
 
 EXTENSIONS = "extensions"
 _INPLACE = "inplace.tar"
-_DATES = (1980, 1, 1, 0, 0, 0)
+_DATES = (1980, 1, 1, 0, 0, 0)  # the first that zip can hold
 
 
 def wheels_to_install(stack: Stack, lock: StackLock, folder: Path, settings: Settings) -> Path:

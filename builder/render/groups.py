@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from builder.lock.model import Artifact
 
 MAIN = "wheels"
-_ALONE, _LARGE = 200_000_000, 32_000_000
+_ALONE, _LARGE = 200_000_000, 32_000_000  # bytes of a wheel: a group of its own; the group of the large ones
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from builder.files import sha256_of, sha256_text
 from builder.spec.yamldoc import shown
 
 FILES = "files"
-_MOST = 2000
+_MOST = 2000  # files of a stack's own: programs, not data
 
 
 def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:

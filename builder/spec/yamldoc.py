@@ -14,8 +14,8 @@ import yaml
 from builder.errors import InputError
 from builder.files import read_bounded
 
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 20
+MAX_BYTES = 1 << 20  # the largest shipped stack file has 9 kB
+MAX_DEPTH = 20  # a recursive parser is not to be fed more
 MAX_NUMBER = 100  # characters; computing a longer one can take Python minutes
 
 Keys = tuple[str | int, ...]

@@ -22,7 +22,7 @@ NAME = "certificate"
 # X509_V_ERR_… of OpenSSL's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _WRONG_HOST = (9,), (10,), (62, 64)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)  # no issuer here, self-signed with and without a chain, none local, leaf alone
 
 
 def judge(host: Server, proxy: Proxy | None, roots: Roots, settings: Settings, kinds: AbstractSet[Kind]) -> Diagnosis:

@@ -29,9 +29,10 @@ from builder.ui import Ui
 _PROBES = Path(__file__).resolve().parent / "probes"
 _OF_SMOKE = Path(builder.smoke.probes.__file__).resolve().parent  # probes that look alike here and there
 _USUAL = ("python3", "python", "/opt/venv/bin/python", "/opt/conda/bin/python", "/usr/bin/python3")
-_OLDEST = (3, 7)
+_OLDEST = (3, 7)  # what the probes are written for
 _AT_MOST = 6  # interpreters
 _ASK_SECONDS = 10
+# Of Python the longest: it imports each compiled module, and the first import of torch reads gigabytes.
 _SYSTEM_SECONDS, _PYTHON_SECONDS, _GPU_SECONDS = 120, 500, 120
 _SESSION_SECONDS = 300  # the first CUDA call may read gigabytes of libraries from a cold disk
 _VERSION = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])"

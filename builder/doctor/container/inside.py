@@ -17,7 +17,7 @@ from builder.inside import Place, ProbeError, Said, container, probe
 T = TypeVar("T", bound=Seen)
 _BYTES = 4 << 20  # of an answer; what comes after is not read
 _ERROR_BYTES = 64 << 10
-_SECONDS = 30.0
+_SECONDS = 30.0  # for a program that only tells; a cold disk included
 _ENV = re.compile(
     r"(CUDA|CUDNN|NVIDIA|NV_CUD|CONDA)\w*|LD_LIBRARY_PATH|LD_PRELOAD|PATH|PYTHONPATH|VIRTUAL_ENV|TORCH_CUDA_ARCH_LIST"
 )

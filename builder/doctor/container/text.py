@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LIMIT = 4000
+LIMIT = 4000  # characters: a traceback fits, a flood does not
 _PLAIN_PATH = re.compile(r"/[\w.+@~/-]*", re.ASCII)
 
 
