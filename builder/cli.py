@@ -71,6 +71,7 @@ def program() -> None:
 def main() -> None:
     """Run the command line; every way out is one of the exit codes above."""
     ui = Ui()
+    os.umask(os.umask(0o077) & 0o077)  # what a run writes it has to read again, whatever else is kept from others
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, signal.default_int_handler)

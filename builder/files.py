@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -50,20 +52,65 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
-    """Put data at path whole or not at all: written aside, synced, then renamed."""
+    """Put data at path whole or not at all: written aside, synced, then renamed; the mode is this, whatever the umask.
+
+    What killed runs left aside of the same path is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data.encode() if isinstance(data, str) else data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(aside).chmod(mode)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????.new"):
+        _drop(left)
+    with _aside(path) as (stream, aside):
+        stream.write(data.encode() if isinstance(data, str) else data)
+        stream.flush()
+        os.fsync(stream.fileno())
+        os.fchmod(stream.fileno(), mode)
+        aside.replace(path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file beside path, held while it is used, so that no other run takes it for a leftover; gone after an error.
+
+    A run may be taken for killed between the making of its file and the holding: then it makes another one.
+    """
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            try:
+                with suppress(OSError):  # a file system without locks: nobody removes what others left there
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                if not os.fstat(handle).st_nlink:
+                    continue
+                yield stream, Path(name)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            return
+
+
+def _drop(left: Path) -> None:
+    """Remove a file that was written aside, unless a run holds it."""
+    with suppress(OSError):
+        handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Finish several renames that belong together, though told to end (SIGTERM, SIGHUP, SIGINT): that waits till after.
+
+    Nothing in the with block may wait for anything.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def sync_folder(folder: Path) -> None:

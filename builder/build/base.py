@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
-import tempfile
+import stat
+import tarfile
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from builder.build import sandbox
 from builder.build.archive import image_blobs, to_json, write_archive
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import InputError, JobError, SurroundingsError
-from builder.files import held, same_file, sha256_of, sync_folder
+from builder.files import held, same_file, scratch, sha256_of, sync_folder, write_atomic
 from builder.lock.model import LockedBase
 from builder.render.base import base_key, base_tag
 from builder.render.debs import package_list
@@ -39,7 +42,7 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
     """
     tag = base_tag(base)
     there = engine.image(tag)
-    if there is not None and is_locked(there, base):
+    if there is not None and is_locked(there, base) and there.layers == (_made(base, settings) or there.layers):
         return tag
     if base.blobs:
         _load_blobs(base, settings, engine, ui)
@@ -71,6 +74,34 @@ def is_locked(image: ImageFacts, base: LockedBase) -> bool:
     return not base.blobs or image.id.removeprefix("sha256:") in {blob.sha256 for blob in base.blobs[:2]}
 
 
+def layers(base: LockedBase, settings: Settings, engine: Engine) -> tuple[str, ...]:
+    """The sha256 of each layer of the base that the engine has, first one first: what is built on it begins with them.
+
+    Raises JobError where its tag no longer stands for the base that `ensure` saw or put there.
+    """
+    there = engine.image(tag := base_tag(base))
+    if there is None or not is_locked(there, base) or there.layers != (_made(base, settings) or there.layers):
+        why = f"it is {there.id if there else 'gone'}: another user or home of this engine changed it"
+        raise JobError("the base image is no longer the verified one", where=tag, why=why, fix="run the build again")
+    return there.layers
+
+
+def _made(base: LockedBase, settings: Settings) -> tuple[str, ...]:
+    """The layers of a bootstrapped base by the archive that is kept of it here; none where there is no archive."""
+    path = settings.assets / "bases" / f"{base_key(base)}.tar"
+    if base.kind != "bootstrap" or not path.is_file():
+        return ()
+    with suppress(tarfile.TarError, ValueError, KeyError, OSError), tarfile.open(path) as tar:
+        config = json.loads(_member(tar, "manifest.json"))[0]["Config"]
+        return tuple(json.loads(_member(tar, config))["rootfs"]["diff_ids"])
+    return ()
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    stream = tar.extractfile(name)
+    return stream.read(1 << 20) if stream else b""
+
+
 def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> None:
     """Put an image into the engine from its fetched blobs; no registry is asked."""
     folder = settings.assets / "bases"
@@ -79,8 +110,8 @@ def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) ->
         if not path.exists():
             problem = f"{blob.project} {blob.filename[:12]} of {base.reference} is in the lock but not fetched"
             raise JobError(problem, where=str(path), fix="run `make fetch`")
-    with held(folder / f"{base_key(base)}.lock"), tempfile.TemporaryDirectory(prefix=".image-", dir=folder) as aside:
-        archive = Path(aside) / "image.tar"
+    with held(folder / f"{base_key(base)}.lock"), scratch(folder / ".scratch", "image-") as aside:
+        archive = aside / "image.tar"
         ui.step(f"loading {base.reference} into the engine")
         manifest, blobs = image_blobs(base, settings)
         write_archive(archive, base_tag(base), manifest, blobs)
@@ -103,9 +134,9 @@ def _archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
     if path.exists():
         return path
     ui.step(f"bootstrapping {base.distribution} from {len(base.debs)} packages")
-    with tempfile.TemporaryDirectory(prefix=".bootstrap-", dir=path.parent) as folder:
-        root = bootstrap(base, settings, Path(folder), ui)
-        aside = Path(folder) / "image.tar"
+    with scratch(path.parent / ".scratch", "bootstrap-") as folder:
+        root = bootstrap(base, settings, folder, ui)
+        aside = folder / "image.tar"
         _write(base, root, aside)
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -125,7 +156,12 @@ def bootstrap(base: LockedBase, settings: Settings, folder: Path, ui: Ui) -> Pat
         if not source.exists():
             raise JobError(f"{deb.filename} is in the lock but not fetched", where=str(source), fix="run `make fetch`")
         same_file(source, debs / deb.filename)
-    (debs / "Packages").write_text(package_list(debs, base.debs))
+        if not source.stat().st_mode & stat.S_IROTH:  # nobody inside the sandbox could read it
+            shutil.copyfile(source, debs / "copy")
+            (debs / "copy").replace(debs / deb.filename)
+            (debs / deb.filename).chmod(0o644)
+    write_atomic(debs / "Packages", package_list(debs, base.debs))
+    debs.chmod(0o755)
     root = folder / "root.tar"
     command = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--architectures=amd64"]
     command += [f"--include={','.join(deb.project for deb in base.debs)}"]

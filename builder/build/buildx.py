@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections import deque
 from collections.abc import Mapping
@@ -79,6 +80,8 @@ def _output(engine: Engine, tags: tuple[str, ...]) -> str:
 
 def _watch(command: list[str], rendered: Rendered, ui: Ui, epoch: int) -> None:
     log = rendered.folder / "build.log"
+    if shutil.which("setpriv"):  # a run that is killed takes the docker command along, which would build on
+        command = ["setpriv", "--pdeathsig", "TERM", "--", *command]
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     environment["SOURCE_DATE_EPOCH"] = str(epoch)
     last: deque[str] = deque(maxlen=40)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from builder.build.image import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, Unreachable
 from builder.failures import recognise_file
-from builder.files import held, same_file, sha256_of, sync_folder, write_atomic
+from builder.files import held, scratch, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
 from builder.net.urls import clean_url
@@ -85,7 +84,7 @@ def compile_all(
             raise InputError("compiled wheels would be recorded in the lock", fix=unfrozen)
         for item in set(built) - set(lock.built):
             ui.say(f"recorded in stack.lock: {item.filename}, {human_bytes(item.size)}, sha256 {item.sha256}")
-        return store.write(folder, replace(lock, built=tuple(built)))
+        return store.write(folder, replace(lock, built=tuple(built)), instead_of=lock)
 
 
 def _folder(recipe: Recipe, settings: Settings) -> Path:
@@ -163,15 +162,21 @@ def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings,
     ui.step(f"compiling {recipe.project}{capabilities}, {jobs} jobs")
     folder = _folder(recipe, settings)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".compiling-", dir=folder.parent) as aside:
+    with scratch(folder.parent / ".scratch", "compiling-") as aside:
+        below = base.layers(lock.base, settings, engine)
         try:
-            buildx.extract(rendered, engine, ui, Path(aside), epoch=lock.epoch, arguments={"MAX_JOBS": jobs})
+            buildx.extract(rendered, engine, ui, aside, epoch=lock.epoch, arguments={"MAX_JOBS": jobs})
         except JobError as error:
             raise _explained(error, recipe, rendered.folder / "build.log") from None
-        wheel = _the_wheel(Path(aside), recipe)
+        if base.layers(lock.base, settings, engine) != below:
+            raise JobError("the base image was exchanged during the compile", where=recipe.project, fix="build again")
+        wheel = _the_wheel(aside, recipe)
         record = {"filename": wheel.name, "size": wheel.stat().st_size, "sha256": sha256_of(wheel)}
         item = artifact_of(record, recipe)
-        same_file(wheel, folder / wheel.name)
+        with wheel.open("rb") as stream:
+            os.fsync(stream.fileno())
+        folder.mkdir(exist_ok=True)
+        wheel.replace(folder / wheel.name)
     sync_folder(folder)
     _record(recipe, item, settings)
     ui.say(f"compiled {item.filename}, {human_bytes(item.size)}")

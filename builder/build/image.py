@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from builder.build import base, buildx, same_paths
-from builder.engine.client import Engine
+from builder.engine.client import Engine, ImageFacts
+from builder.errors import JobError
 from builder.files import held
 from builder.lock.model import StackLock
 from builder.render import build_key, render
+from builder.render.base import base_tag
 from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.ui import Ui
@@ -58,11 +61,26 @@ def build(
         wheels = (item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool")
         same_paths.refuse(settings.home / item.folder / item.filename for item in wheels if item not in lock.toolchain)
         base.ensure(lock.base, settings, engine, ui)
+        below = base.layers(lock.base, settings, engine)
         rendered = render(stack, lock, settings)
         ui.step(f"building {names[0]}")
         labels = {BUILD_LABEL: key, "org.opencontainers.image.base.digest": base.digest(lock.base, engine)}
+        earlier = {name: engine.image(name) for name in names}
         buildx.run(rendered, engine, ui, tags=names, labels=labels, epoch=lock.epoch, use_cache=use_cache)
         made = engine.image(names[0])
         if made is None:
             raise RuntimeError(f"{names[0]} was built but the engine does not list it")
+        if made.layers[: len(below)] != below:
+            _take_back(earlier, engine)
+            why = "its name was given to another image meanwhile, by another user or home of this engine"
+            problem = f"{names[0]} was not built on the base that was verified"
+            raise JobError(problem, where=base_tag(lock.base), why=why, fix="run the build again")
         return Built(stack.name, names[0], made.id, made.size, True, time.monotonic() - started)
+
+
+def _take_back(earlier: Mapping[str, ImageFacts | None], engine: Engine) -> None:
+    """Give these names to the images again that had them before, or to none."""
+    for name, image in earlier.items():
+        engine.remove(name)
+        if image is not None:
+            engine.tag(image.id, name)

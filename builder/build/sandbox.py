@@ -23,12 +23,21 @@ from builder.errors import SurroundingsError
 
 # The last ids of the range that systemd sets aside for containers (its document "Users, Groups, UIDs and GIDs").
 _FIRST_ID, _IDS = 1878982656, 65536
+_SPARE = 100000  # the first id that Debian's useradd sets aside (SUB_UID_MIN of login.defs)
 _ROOM = 8 << 30  # bytes of /tmp inside: memory, taken only as it is used; a base is some 0.3 GB
 _LINES, _LINE = 200, 4096  # of standard error, kept and read at once: a script may say more than memory holds
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _USERS = "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 _FIX = "build as root, or on a Debian or Ubuntu whose kernel lets users make namespaces (package uidmap, /etc/subuid)"
+# What forbids user namespaces to ordinary users: a file of the kernel's settings, the value that does, and what then
+# helps. The first is Ubuntu's from 23.10 on, the second Debian's and Ubuntu's, the third every kernel's.
+_FORBIDDING = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("kernel/unprivileged_userns_clone", "0", "1"),
+    ("user/max_user_namespaces", "0", "65536"),
+)
+_SYSCTL = Path("/proc/sys")
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ def run(
     binds = [*_skeleton(folder), *(word for path, place in shown.items() for word in (str(path), place))]
     for place in shown.values():
         (folder / place.lstrip("/")).mkdir(parents=True)
+    _open_to_all(folder)
     script = str(Path(__file__).with_name("sandbox.sh"))
     with _ids() as (entered, first), out.open("xb") as stream:
         words = [*entered, "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--uts"]
@@ -58,7 +68,7 @@ def run(
         given = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp", **environment}  # noqa: S108 (the sandbox's own)
         with subprocess.Popen(
             [*words, *binds, "--", *command],
-            stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, env=given, cwd="/",
+            stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.PIPE, env=given, cwd="/", umask=0o022,
         ) as process:  # fmt: skip
             try:
                 ready, said = _said(process.stderr)
@@ -66,7 +76,8 @@ def run(
                 process.kill()
                 raise
     if not ready:
-        raise _cannot([line.strip() for line in said[-3:]] or [f"exit code {process.returncode}"])
+        fix = (os.geteuid() != 0 and _forbidden()) or _FIX
+        raise _cannot([line.strip() for line in said[-3:]] or [f"exit code {process.returncode}"], fix)
     return Ended(process.returncode, said)
 
 
@@ -108,6 +119,13 @@ def _skeleton(folder: Path) -> list[str]:
     return binds
 
 
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read a folder that was just made: root inside is nobody to its files, whatever the umask was."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 @contextmanager
 def _ids() -> Iterator[tuple[list[str], int]]:
     """How to be root of enough ids, as words before a command, and the first id that nobody outside has."""
@@ -115,9 +133,9 @@ def _ids() -> Iterator[tuple[list[str], int]]:
         yield [], _FIRST_ID
         return
     if not shutil.which("newuidmap"):
-        raise _cannot(["newuidmap is not installed"])
+        raise _cannot(["newuidmap is not installed"], "apt-get install uidmap, or build as root")
     user, group = os.geteuid(), os.getegid()
-    holder = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--user", "sleep", "infinity"])
+    holder = subprocess.Popen(["unshare", "--user", "setpriv", "--pdeathsig", "KILL", "sleep", "infinity"])
     try:
         _wait_for_namespace(holder)
         for tool, own, file in (("newuidmap", user, "/etc/subuid"), ("newgidmap", group, "/etc/subgid")):
@@ -125,7 +143,7 @@ def _ids() -> Iterator[tuple[list[str], int]]:
             maps = ["0", str(own), "1", "1", str(first), str(_IDS)]
             done = subprocess.run([tool, str(holder.pid), *maps], capture_output=True, text=True, check=False)
             if done.returncode:
-                raise _cannot(done.stderr.splitlines()[-1:])
+                raise _cannot(done.stderr.splitlines()[-1:], _forbidden() or _FIX)
         yield ["nsenter", f"--user=/proc/{holder.pid}/ns/user", "--setuid", "0", "--setgid", "0"], 1
     finally:
         holder.kill()
@@ -136,7 +154,7 @@ def _wait_for_namespace(holder: subprocess.Popen[bytes]) -> None:
     here = Path("/proc/self/ns/user").readlink()
     for _ in range(100):
         if holder.poll() is not None:
-            raise _cannot(["the kernel refuses user namespaces to this user"])
+            raise _cannot(["the kernel refuses user namespaces to this user"], _forbidden() or _FIX)
         if Path(f"/proc/{holder.pid}/ns/user").readlink() != here:
             return
         time.sleep(0.05)
@@ -148,14 +166,29 @@ def _first_id(file: Path, user: int) -> int:
     names = {str(user)}
     with suppress(KeyError):
         names.add(pwd.getpwuid(user).pw_name)
+    free = _SPARE
     for line in file.read_text().splitlines() if file.is_file() else []:
         owner, _, rest = line.partition(":")
         first, _, count = rest.partition(":")
         if owner in names and first.isdecimal() and count.isdecimal() and int(count) >= _IDS:
             return int(first)
-    raise _cannot([f"{file} sets no {_IDS} ids aside for user {user}"])
+        if first.isdecimal() and count.isdecimal():
+            free = max(free, int(first) + int(count))
+    name = sorted(names)[-1]
+    fix = f"echo {name}:{free}:{_IDS} | sudo tee --append {file}, or build as root"
+    raise _cannot([f"{file} sets no {_IDS} ids aside for user {user}"], fix)
 
 
-def _cannot(why: Sequence[str]) -> SurroundingsError:
+def _forbidden() -> str:
+    """What to do about a setting of this kernel that keeps ordinary users from namespaces, "" where there is none."""
+    for name, forbids, allows in _FORBIDDING:
+        with suppress(OSError):
+            if (_SYSCTL / name).read_text().strip() == forbids:
+                key = name.replace("/", ".")
+                return f"build as root, or sudo sysctl {key}={allows} ({key} is {forbids} here, which forbids it)"
+    return ""
+
+
+def _cannot(why: Sequence[str], fix: str = _FIX) -> SurroundingsError:
     problem = "this machine cannot shut in the packages' scripts, and without that they are not run"
-    return SurroundingsError(problem, why="; ".join(why), fix=_FIX)
+    return SurroundingsError(problem, why="; ".join(why), fix=fix)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 from builder.build import base
 from builder.build.archive import image_blobs, write_archive
 from builder.build.image import Built
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import JobError
-from builder.files import held
+from builder.files import held, scratch
 from builder.lock.service import ServiceLock
 from builder.render.service import tag
 from builder.settings import Settings
@@ -49,8 +47,8 @@ def _load(service: Service, lock: ServiceLock, settings: Settings, engine: Engin
         if not path.exists():
             problem = f"{blob.project} {blob.filename[:12]} of {service.name} is in the lock but not fetched"
             raise JobError(problem, where=str(path), fix=f"run `make fetch STACK={service.name}`")
-    with tempfile.TemporaryDirectory(prefix=".image-", dir=settings.assets / "bases") as aside:
-        archive = Path(aside) / "image.tar"
+    with scratch(settings.assets / "bases" / ".scratch", "image-") as aside:
+        archive = aside / "image.tar"
         ui.step(f"loading {lock.reference} into the engine")
         write_archive(archive, tag(service, lock, settings), *image_blobs(lock.base, settings))
         engine.load(archive)

@@ -94,10 +94,9 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
     if isinstance(one, Service):
         return _service_items(one, settings)
     stack, lock, name, folder = one, locked(one), one.name, one.folder
-    parts = (store.PYLOCK, store.STACK_LOCK)
     items = [text_item(f"stacks/{FAMILIES}/{stack.read_from.family[0].name}", stack.read_from.family[1])]
     items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.read_from.stack))
-    items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in parts]
+    items += [text_item(f"stacks/{name}/{part}", text) for part, text in store.texts(folder, lock).items()]
     for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
         place = f"stacks/{name}/{FILES}/{part}"
         if why := bad_name(place):

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from packaging.markers import default_environment
@@ -14,7 +13,7 @@ from packaging.requirements import Requirement
 
 from builder.bundle.content import OWN_WHEELS
 from builder.errors import InputError, JobError
-from builder.files import held, sha256_of, sha256_text, sync_folder, write_atomic
+from builder.files import held, scratch, sha256_of, sha256_text, sync_folder, write_atomic
 from builder.settings import Settings
 from builder.settings.program import PROGRAM
 from builder.ui import Ui
@@ -77,14 +76,13 @@ def _recorded(record: Path, lock: str) -> list[str]:
 
 def _download(wanted: str, python: str, folder: Path, settings: Settings, ui: Ui, *, offline: bool) -> list[str]:
     ui.step(f"bringing our own wheels for Python {python} to {OWN_WHEELS}")
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as name:
-        new = Path(name)
+    with scratch(folder / ".scratch", "new-") as new:
         (new / "requirements.txt").write_text(wanted)
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--no-deps"]
         command += ["--require-hashes", "--only-binary=:all:", "--find-links", str(folder), "--progress-bar=off"]
         command += ["--python-version", python, "--implementation", "cp", "--platform", "manylinux2014_x86_64"]
         command += [word for minor in _GLIBCS for word in ("--platform", f"manylinux_2_{minor}_x86_64")]
-        command += ["--dest", name, "-r", str(new / "requirements.txt")]
+        command += ["--dest", str(new), "-r", str(new / "requirements.txt")]
         environment = dict(os.environ)
         if offline:
             command.append("--no-index")

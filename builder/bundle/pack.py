@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import shutil
 import time
@@ -18,7 +19,7 @@ from builder.bundle.own import own_wheels, running_python
 from builder.bundle.parts import BUNDLE, LIST, Sink, source
 from builder.bundle.signature import ENDING
 from builder.errors import InputError, JobError, SurroundingsError
-from builder.files import held, sync_folder
+from builder.files import held, sync_folder, undisturbed
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.service import Service
@@ -177,16 +178,25 @@ def _one(item: Item, sink: Sink, transfer: Transfer) -> None:
 
 
 def _finish(aside: Path, out: Path, stem: str) -> list[Path]:
-    """Give the files their names, the list of parts last, and take away what an earlier export left under them."""
-    new = sorted(path.name for path in aside.iterdir())
-    new.sort(key=lambda name: name.endswith(LIST))
-    old = [out.with_name(f"{stem}{LIST}"), *out.parent.glob(f"{stem}{BUNDLE}.[0-9][0-9][0-9]")]
-    if len(new) > 1:
-        old.append(out)
-    old += [path.with_name(f"{path.name}{ENDING}") for path in (out, old[0])]
-    for path in old:
-        path.unlink(missing_ok=True)
-    for name in new:
-        (aside / name).replace(out.with_name(name))
+    """Give the files their names, the list of parts last, and take away what an earlier export left under them.
+
+    What an earlier one left goes only when the new bundle is there, and no signal but SIGKILL ends it before. Parts may
+    take the names of parts: meanwhile there is no list, so that nothing is believed which is not whole.
+    """
+    listed = out.with_name(f"{stem}{LIST}")
+    new = [out.with_name(name) for name in sorted((path.name for path in aside.iterdir()), key=_last_the_list)]
+    old = {out, listed, *out.parent.glob(f"{glob.escape(stem)}{BUNDLE}.[0-9][0-9][0-9]")}
+    old |= {path.with_name(f"{path.name}{ENDING}") for path in (out, listed)}
+    with undisturbed():
+        if listed in new:
+            listed.unlink(missing_ok=True)
+        for path in new:
+            (aside / path.name).replace(path)
+        for path in old.difference(new):
+            path.unlink(missing_ok=True)
     sync_folder(out.parent)
-    return [out.with_name(name) for name in new]
+    return new
+
+
+def _last_the_list(name: str) -> tuple[bool, str]:
+    return name.endswith(LIST), name

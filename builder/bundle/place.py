@@ -16,7 +16,7 @@ from builder.bundle.archive import Reader
 from builder.bundle.manifest import Member
 from builder.bundle.parts import source
 from builder.errors import InputError, ModelstacksError, SurroundingsError
-from builder.files import held, held_folder, sha256_of, sync_folder
+from builder.files import held_folder, sha256_of, sync_folder, undisturbed
 from builder.lock.service import read_any
 from builder.settings import Settings
 from builder.spec import stack_names
@@ -56,7 +56,7 @@ def import_(
     started = time.monotonic()
     stream = source(bundle)
     try:
-        with held(settings.assets / f"{_STAGING}.lock"):
+        with _held(settings, into or settings.own_stacks):
             work = _Import(Reader(stream, stream.where), stream.where, settings, into or settings.own_stacks)
             placed = work.run(ui, overwrite_stacks=overwrite_stacks)
     except OSError as error:
@@ -76,6 +76,18 @@ def import_(
     )
 
 
+@contextmanager
+def _held(settings: Settings, into: Path) -> Iterator[None]:
+    """Hold every folder that an import may place into, those of stacks too: whichever home another import has."""
+    with ExitStack() as used:
+        for root in (settings.wheels, settings.assets, into):
+            root.mkdir(parents=True, exist_ok=True)
+        for root in sorted({path.resolve() for path in (settings.wheels, settings.assets, into, *settings.stacks)}):
+            if root.is_dir():
+                used.enter_context(held_folder(root))
+        yield
+
+
 class _Import:
     """One import. manifest: what the bundle says it holds; reading it is the first thing done."""
 
@@ -85,14 +97,7 @@ class _Import:
         self._stacks = stack_names(settings)
 
     def run(self, ui: Ui, *, overwrite_stacks: bool) -> list[Member]:
-        """Verify, then place; gives the members placed. No other import works in the same folders meanwhile."""
-        with ExitStack() as used:
-            for root in sorted({self._root(member) for member in self.manifest.members if member.placed}):
-                root.mkdir(parents=True, exist_ok=True)
-                used.enter_context(held_folder(root))
-            return self._run(ui, overwrite_stacks=overwrite_stacks)
-
-    def _run(self, ui: Ui, *, overwrite_stacks: bool) -> list[Member]:
+        """Verify, then place; gives the members placed."""
         for member in self.manifest.earlier:
             self._require_earlier(member)
         coming = [member for member in self.manifest.members if member.placed]
@@ -237,11 +242,12 @@ class _Import:
     def _place(self, new: list[Member]) -> None:
         """Rename into place; stacks come last, so that one is seen only when its files are there."""
         folders = set()
-        for member in sorted(new, key=lambda item: (item.name.startswith("stacks/"), item.name)):
-            path = self._path(member)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._staged(member).replace(path)
-            folders.add(path.parent)
+        with undisturbed():
+            for member in sorted(new, key=lambda item: (item.name.startswith("stacks/"), item.name)):
+                path = self._path(member)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._staged(member).replace(path)
+                folders.add(path.parent)
         for folder in folders:
             sync_folder(folder)
 

@@ -14,6 +14,7 @@ from builder.net.index import default_index
 from builder.net.tls import stores
 from builder.net.urls import clean_text
 from builder.settings import Settings
+from builder.settings.program import expanded
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _environment() -> Iterator[Setting]:
                 break
     if endpoint := os.environ.get("HF_ENDPOINT"):
         yield Setting("hugging face", _clean(endpoint), "$HF_ENDPOINT")
-    netrc = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    netrc = expanded(os.environ.get("NETRC") or "~/.netrc")
     if netrc.is_file():
         yield Setting("netrc", str(netrc), "$NETRC" if os.environ.get("NETRC") else "default")
 

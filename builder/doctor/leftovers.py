@@ -18,6 +18,8 @@ from builder.settings import Settings
 DAY = 86400.0  # seconds; no run takes so long, so what is older belongs to none
 _TEMPORARY = re.compile(r"modelstacks-(uv|image|apt|smoke|probes)-[a-z0-9_]{8}")
 _HOME = re.compile(r"\.(git|tree|new|image|bootstrap|reproduce|compiling|copy|edited)-[a-z0-9_]{8}|\..+\.new")
+# Names of `files.scratch`, which clears them itself when the same room is used again.
+_SCRATCH = re.compile(r"(uv|apt|image|git|new|bootstrap|reproduce|compiling|edited)-[a-z0-9_]{8}")
 _DEPTH = 2  # folders below wheels/, assets/ and build/ in which rooms write aside
 _CONTAINER = re.compile(r"/modelstacks-smoke-[a-z0-9._-]+-[0-9a-f]{8}")
 _PROGRAM = ("sleep", ["3600"])  # what a smoke container runs, and for how many seconds at most
@@ -38,7 +40,7 @@ def _below(folder: Path, names: re.Pattern[str], depth: int) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        if names.fullmatch(entry.name):
+        if names.fullmatch(entry.name) or (folder.name == ".scratch" and _SCRATCH.fullmatch(entry.name)):
             yield Path(entry.path)
         elif depth and entry.is_dir(follow_symlinks=False):
             yield from _below(Path(entry.path), names, depth - 1)

@@ -15,6 +15,7 @@ from typing import Any
 
 from builder.engine.endpoint import Endpoint, words
 from builder.errors import SurroundingsError
+from builder.settings.program import expanded
 
 ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Dockerfile frontend 1.4) by default
 BUILDX_OLDEST = (0, 12)  # 0.13.1 is the oldest that builds were run with
@@ -258,5 +259,5 @@ def tls_files(endpoint: Mapping[str, Any]) -> dict[str, Path]:
         return {name: Path(storage) / "docker" / name for name in names}
     if not os.environ.get("DOCKER_TLS_VERIFY"):
         return {}
-    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    folder = expanded(os.environ.get("DOCKER_CERT_PATH") or "~/.docker")
     return {name: folder / name for name in ("ca.pem", "cert.pem", "key.pem") if (folder / name).exists()}

@@ -104,6 +104,10 @@ class Apt:
             raise InputError(f"suite {suite[1]} is not in the archive", fix="correct `suites` of the base")
         if command[1] == "update":
             fix = "check the network, and the mirror (MODELSTACKS_DEBIAN_MIRROR, or the host's apt sources)"
+            if "is not valid yet" in spoken:
+                fix = "set this machine's clock"
+            elif re.search(r"Release file for \S+ is expired", spoken):
+                fix = "take a mirror that is kept up to date, or set this machine's clock"
             raise SurroundingsError("the archive cannot be read", why="; ".join(said[-4:]), fix=fix)
         why = "; ".join(said[-4:]) or clean_text(done.stderr)[-500:]
         raise JobError(f"{command[0]} {command[1]} failed", why=why, fix="see apt's words")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from packaging.version import Version
 
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, SurroundingsError, Unreachable
+from builder.files import scratch
 from builder.lock import apt
 from builder.lock.model import Artifact, LockedBase, Unresolved
 from builder.net.registry import Repository, split
@@ -97,7 +97,7 @@ def _image(stack: Stack, reference: str, settings: Settings) -> tuple[System, di
     name = untagged(reference)
     blobs = registry_blobs(name, digest, settings)
     base = LockedBase(kind="image", reference=f"{name}@{digest}", digest=digest, blobs=blobs)
-    with _copied_out(engine, pulled) as folder:
+    with _copied_out(engine, pulled, settings) as folder:
         status = (folder / "status").read_text(errors="replace")
         release = dict(_OS_RELEASE.findall((folder / "os-release").read_text(errors="replace")))
     system: tuple[Artifact, ...] = ()
@@ -178,16 +178,16 @@ def _pulled(engine: Engine, reference: str) -> str:
 
 
 @contextmanager
-def _copied_out(engine: Engine, reference: str) -> Iterator[Path]:
+def _copied_out(engine: Engine, reference: str, settings: Settings) -> Iterator[Path]:
     """A folder with the package status and os-release of an image, copied out without starting it."""
-    with engine.created(reference) as container, tempfile.TemporaryDirectory(prefix="modelstacks-image-") as folder:
+    with engine.created(reference) as container, scratch(settings.assets / ".scratch", "image-") as folder:
         for path, name in (("/var/lib/dpkg/status", "status"), ("/etc/os-release", "os-release")):
             data = engine.copied(container, path)
             if data is None:
                 fix = "choose an image of Debian or Ubuntu"
                 raise InputError(f"{reference} has no {path}", why="it is not of Debian's kind", fix=fix)
-            Path(folder, name).write_bytes(data)
-        yield Path(folder)
+            (folder / name).write_bytes(data)
+        yield folder
 
 
 def _release(reference: str, release: dict[str, str]) -> tuple[str, tuple[str]]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, JobError, Unreachable
+from builder.errors import InputError, JobError, SurroundingsError, Unreachable
 from builder.files import held
-from builder.lock import base, sources, store, weights, wheels
+from builder.lock import base, sources, store, together, weights, wheels
 from builder.lock.existing import readable
 from builder.lock.fits import misfit
 from builder.lock.inputs import digest, listed
@@ -68,6 +68,7 @@ def lock(
     resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
+        together.mend(folder)
         old = readable(folder)  # one that cannot be read is made anew
         if old and not upgrade and old.inputs == digest(stack) and not old.unresolved and not misfit(stack, old):
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
@@ -90,7 +91,7 @@ def lock(
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, (), rebuilt)
-        return Locked(store.write(folder, fresh), True, changes, rebuilt)
+        return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt)
 
 
 def _resolve(
@@ -151,11 +152,13 @@ def _resolve(
 def made_at() -> int:
     """When a lock is made: now, or SOURCE_DATE_EPOCH where that is set, so that two makers get the same bytes.
 
-    Raises InputError for one that is no number of seconds up to the year 9999.
+    Raises InputError for one that is no number of seconds up to the year 9999, SurroundingsError for such a clock.
     """
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
-        return int(time.time())
+        if not 0 <= (now := int(time.time())) <= LAST_EPOCH:
+            raise SurroundingsError(f"it is {now} seconds since 1970", fix="set this machine's clock")
+        return now
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) > LAST_EPOCH:
         fix = "export seconds since 1970, or unset it"
         raise InputError(f"SOURCE_DATE_EPOCH={text[:40]!r} is no date", fix=fix)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import sha256_text, write_atomic
-from builder.lock import fits, store, tomldoc
+from builder.lock import fits, store, together, tomldoc
 from builder.lock.model import LOCK_VERSION, Artifact, LockedBase, StackLock
 from builder.lock.schema import ServiceLockFile
 from builder.settings import Settings
@@ -111,10 +111,10 @@ def read(folder: Path) -> ServiceLock:
     """The lock in a service's folder. Raises InputError where it is missing, damaged or of another version."""
     path = folder / store.STACK_LOCK
     if not store.exists(folder):
-        raise InputError(f"service {folder.name} has no lock yet", where=str(path), fix=store.relock(folder))
-    text, data = tomldoc.read(path, store.relock(folder))
-    store.require_version(data, path)
-    found = tomldoc.held(path, text, data, ServiceLockFile, store.relock(folder))
+        raise InputError(f"service {folder.name} has no lock yet", where=str(path), fix=together.relock(folder))
+    text, data = tomldoc.read(path, together.relock(folder))
+    together.require_version(data, path)
+    found = tomldoc.held(path, text, data, ServiceLockFile, together.relock(folder))
     store.require_own(found.stack, path)
     return ServiceLock(
         stack=found.stack,
@@ -128,7 +128,7 @@ def read(folder: Path) -> ServiceLock:
 def read_any(folder: Path) -> StackLock | ServiceLock:
     """The lock in a folder, whichever kind it is of. Raises as `read` and the lock room's own do."""
     path = folder / store.STACK_LOCK
-    if store.exists(folder) and tomldoc.read(path, store.relock(folder))[1].get("kind") == KIND:
+    if store.exists(folder) and tomldoc.read(path, together.relock(folder))[1].get("kind") == KIND:
         return read(folder)
     return store.read(folder)
 

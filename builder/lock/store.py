@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,27 @@ import tomli_w
 from packaging.pylock import Pylock, PylockValidationError
 
 from builder.errors import InputError
-from builder.files import sha256_text, write_atomic
-from builder.lock import tomldoc
+from builder.files import sha256_text
+from builder.lock import together, tomldoc
 from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
 from builder.lock.pylock import WHEELHOUSE, PylockFile
 from builder.lock.schema import LockFile, Row
+from builder.lock.together import PYLOCK, STACK_LOCK, relock
 from builder.origin import DEFAULT_INDEX
 
-PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
+__all__ = [
+    "PYLOCK",
+    "STACK_LOCK",
+    "artifacts",
+    "exists",
+    "pylock_text",
+    "quoted",
+    "read",
+    "require_own",
+    "rows",
+    "texts",
+    "write",
+]
 
 
 def exists(folder: Path) -> bool:
@@ -30,17 +43,8 @@ def exists(folder: Path) -> bool:
 
 def read(folder: Path) -> StackLock:
     """The lock in a stack's folder. Raises InputError where it is missing, damaged or of another version."""
-    path = folder / STACK_LOCK
-    if not os.path.lexists(path):
-        raise InputError(f"stack {folder.name} has no lock yet", where=str(path), fix=relock(folder))
-    text, data = tomldoc.read(path, relock(folder))
-    require_version(data, path)
-    pylock_path = folder / PYLOCK
-    python_text, pylock = tomldoc.read(pylock_path, relock(folder))
-    if sha256_text(python_text) != data.get("pylock"):
-        problem = "the two lock files do not belong together"
-        why = f"{STACK_LOCK} was made with another {PYLOCK}; one of them was edited or not committed"
-        raise InputError(problem, where=str(pylock_path), why=why, fix=relock(folder))
+    path, pylock_path = folder / STACK_LOCK, folder / PYLOCK
+    text, data, python_text, pylock = together.pair(folder)
     found = tomldoc.held(path, text, data, LockFile, relock(folder))
     python = tomldoc.held(pylock_path, python_text, pylock, PylockFile, relock(folder))
     require_own(found.stack, path)
@@ -52,17 +56,12 @@ def read(folder: Path) -> StackLock:
     return _lock(found, python, sha256_text(text))
 
 
-def relock(folder: Path) -> str:
-    """What to do about a lock that cannot be used."""
-    return f"run `make lock STACK={folder.name}`"
-
-
-def require_version(data: Mapping[str, Any], path: Path) -> None:
-    """Raise InputError where a lock is of another version than this program reads."""
-    version = data.get("version")
-    if type(version) is not int or version != LOCK_VERSION:
-        problem = f"it is a lock of version {str(version)[:20]}, this program reads {LOCK_VERSION}"
-        raise InputError(problem, where=str(path), fix=relock(path.parent))
+def texts(folder: Path, lock: StackLock) -> dict[str, str]:
+    """The two files of a lock that was read, by their names. Raises JobError where another run wrote them meanwhile."""
+    text, _, python_text, _ = together.pair(folder)
+    if sha256_text(text) != lock.digest:
+        raise together.meanwhile(folder)
+    return {PYLOCK: python_text, STACK_LOCK: text}
 
 
 def require_own(stack: str, path: Path) -> None:
@@ -92,12 +91,15 @@ def _url(lock: LockFile, index: str) -> str | None:
     return None if index == "default" else lock.indexes[index].url
 
 
-def write(folder: Path, lock: StackLock) -> StackLock:
-    """Write both files of a lock, pylock.toml first; returns the lock with its digest set."""
+def write(folder: Path, lock: StackLock, *, instead_of: StackLock | None = None) -> StackLock:
+    """Write both files of a lock; returns it with its digest set.
+
+    instead_of: the lock that it was made from. Raises JobError, with nothing written, where another run wrote one
+    meanwhile.
+    """
     pylock = pylock_text(lock)
     text = _lock_text(lock, sha256_text(pylock))
-    write_atomic(folder / PYLOCK, pylock)
-    write_atomic(folder / STACK_LOCK, text)
+    together.put(folder, pylock, text, instead_of=instead_of.digest if instead_of else "")
     return read(folder)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError, Unreachable
-from builder.files import sync_folder
+from builder.files import scratch, sync_folder
 from builder.net.client import authorization
 from builder.net.submodules import LIMIT, Submodule, join, submodules
 from builder.net.tls import ca_bundle
@@ -39,9 +38,9 @@ def archive_commit(url: str, commit: str, target: Path, settings: Settings) -> N
     where one is at another address or outside the tree.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".git-", dir=target.parent) as folder:
-        parts = _archived(Submodule(path="", url=url, commit=commit), Path(folder), settings, [LIMIT])
-        aside = Path(folder, "whole.tar")
+    with scratch(target.parent / ".scratch", "git-") as folder:
+        parts = _archived(Submodule(path="", url=url, commit=commit), folder, settings, [LIMIT])
+        aside = folder / "whole.tar"
         if len(parts) > 1:
             join(parts, aside)
         else:

@@ -19,6 +19,7 @@ from builder.errors import JobError, SurroundingsError
 from builder.net.anchors import LONGEST, tags
 from builder.net.session import Session, clean_url
 from builder.settings import Settings
+from builder.settings.program import expanded
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _INDEX_FIX = "export MODELSTACKS_INDEX=https://HOST/simple"
@@ -49,10 +50,10 @@ def default_index(settings: Settings) -> str:
 
 def _pip_configured() -> str:
     """index-url of pip's configuration files, the most specific one winning as in pip; "" if none."""
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    config = expanded(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
     folders = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
     files = [*(Path(folder, "pip", "pip.conf") for folder in reversed(folders)), Path("/etc/pip.conf")]
-    files += [Path("~/.pip/pip.conf").expanduser(), config / "pip" / "pip.conf", Path(sys.prefix, "pip.conf")]
+    files += [expanded("~/.pip/pip.conf"), config / "pip" / "pip.conf", Path(sys.prefix, "pip.conf")]
     if named := os.environ.get("PIP_CONFIG_FILE"):
         files = [] if named == os.devnull else [*files, Path(named)]
     parser = configparser.RawConfigParser(strict=False)

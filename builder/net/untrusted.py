@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from builder.errors import SurroundingsError
@@ -23,14 +24,14 @@ def untrusted(url: str, said: str, settings: Settings, *, at: str = "") -> Surro
         chain = []
     why = "; ".join(text for text in (said, fault(chain, host)) if text)
     return SurroundingsError(
-        f"the certificate of {host} is not trusted", where=clean_url(url), why=why, fix=_fix(said, chain)
+        f"the certificate of {host} is not trusted", where=clean_url(url), why=why, fix=_fix(why, chain)
     )
 
 
 def _fix(said: str, chain: list[Certificate]) -> str:
-    if "expired" in said:
+    if re.search("expired", said, re.I):
         return "have the server's owner renew it, or set this machine's clock"
-    if "not yet valid" in said:
+    if re.search("not yet valid|not valid before|NotValidYet", said):
         return "set this machine's clock"
     if "mismatch" in said.lower() or "not valid for" in said:
         return "use the name that the certificate is for"

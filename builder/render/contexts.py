@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.files import held, sha256_of, write_atomic
+from builder.files import held, scratch, sha256_of, write_atomic
 from builder.lock.model import StackLock
 from builder.render.compiled import wheels_to_install
 from builder.render.dockerfile import render_dockerfile, source_file
@@ -63,8 +62,8 @@ def _sources(stack: Stack, lock: StackLock, folder: Path, settings: Settings) ->
     plain = [item for source, item in pairs if not source.edits]
     context = linked(folder, "sources", plain, settings, beside=edited)
     for name, (source, item) in edited.items():
-        with tempfile.TemporaryDirectory(prefix=".edited-", dir=folder) as aside:
-            made, there = Path(aside) / name, context / name
+        with scratch(folder / ".scratch", "edited-") as aside:
+            made, there = aside / name, context / name
             write_tree(verified(item, settings), made, source.edits)
             # The one of an earlier build stays only where it is still the same: nobody else knows its hash.
             if not there.is_file() or sha256_of(there) != sha256_of(made):

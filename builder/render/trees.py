@@ -8,7 +8,6 @@ import lzma
 import os
 import posixpath
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
@@ -37,8 +36,8 @@ def write_tree(
     for edit in edits:
         wanted.setdefault(edit.file, []).append(edit)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tree-", dir=out.parent) as folder:
-        aside = Path(folder) / "tree.tar"
+    aside = out.with_name(f".{out.name}.new")  # one name: what a killed run left is written over
+    try:
         try:
             with tarfile.open(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
                 for member in source:
@@ -57,6 +56,8 @@ def write_tree(
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)
     sync_folder(out.parent)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from builder.build import build
@@ -15,7 +13,7 @@ from builder.build.base import bootstrap
 from builder.build.base import ensure as ensure_base
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import JobError
-from builder.files import sha256_of
+from builder.files import scratch, sha256_of
 from builder.lock.model import StackLock
 from builder.reproduce.differences import Difference, differences
 from builder.settings import Settings
@@ -79,9 +77,8 @@ def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine,
         if there is None:
             raise JobError("the base image vanished from the engine", fix="run it again")
         ui.step("bootstrapping the base once more")
-        (settings.assets / "bases").mkdir(parents=True, exist_ok=True)  # the engine's base may be of another checkout
-        with tempfile.TemporaryDirectory(prefix=".reproduce-", dir=settings.assets / "bases") as folder:
-            base = (there.layers[0], f"sha256:{sha256_of(bootstrap(lock.base, settings, Path(folder), ui))}")
+        with scratch(settings.assets / "bases" / ".scratch", "reproduce-") as folder:
+            base = (there.layers[0], f"sha256:{sha256_of(bootstrap(lock.base, settings, folder, ui))}")
     with _built(stack, lock, settings, engine, ui, "1") as one, _built(stack, lock, settings, engine, ui, "2") as two:
         first, second = _facts(engine, one), _facts(engine, two)
         identical = first.id == second.id and base[0] == base[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError
 from builder.settings.model import ClientCertificate, Settings
-from builder.settings.program import INSTALLED, PROGRAM, SHIPPED
+from builder.settings.program import INSTALLED, PROGRAM, SHIPPED, expanded
 
 if TYPE_CHECKING:
     from builder.settings.shape import Site
@@ -193,7 +193,7 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
 
 def _path(text: str, folder: Path | None) -> Path:
     """A path of the settings: `~` is the user's home; relative to folder, as it stands where folder is None."""
-    found = Path(text).expanduser()
+    found = expanded(text)
     return found if folder is None else folder / found
 
 

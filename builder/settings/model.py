@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from builder.settings.program import PROGRAM
+from builder.settings.program import NOWHERE, PROGRAM, expanded
 
 Tls = Literal["verify", "hash-locked"]
 
@@ -90,10 +90,14 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Where merged CA bundles lie: `cache`, else modelstacks/ in XDG_CACHE_HOME or ~/.cache."""
+        """Where merged CA bundles lie: `cache`, else modelstacks/ in XDG_CACHE_HOME or ~/.cache.
+
+        A user without a home has it among the assets.
+        """
         if self.cache is not None:
             return self.cache
-        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modelstacks"
+        found = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "modelstacks"
+        return self.assets / ".cache" if found.is_relative_to(NOWHERE) else found
 
     def image(self, stack: str, tag: str = "latest") -> str:
         """The name of a stack's image in the engine."""

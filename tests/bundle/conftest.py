@@ -42,11 +42,10 @@ class Site:
         return load(environ=self.environment)
 
     def tree(self) -> dict[str, str]:
-        """Every path of the site and beside it, with what it is; the lock file of import does not count."""
+        """Every path of the site and beside it, with what it is."""
         return {
             str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
             for path in self.root.rglob("*")
-            if path.name != ".import.lock"
         }
 
 

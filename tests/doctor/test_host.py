@@ -194,6 +194,7 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, set
     for folder in ("tmp", "home/assets/debs", "home/assets/sources", "home/wheels", "home/build/mine"):
         (tmp_path / folder).mkdir(parents=True)
     ours = [tmp_path / "tmp/modelstacks-uv-abcd1234", home / "assets/sources/.git-x_y12345"]
+    ours.append(home / "assets/sources/.scratch/git-x_y12345")
     for path in ours:
         (path / "deep").mkdir(parents=True)
         (path / "deep" / "file").write_text("x")
@@ -219,7 +220,10 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, set
 def test_every_name_that_a_room_writes_aside_under_is_known() -> None:
     text = "".join(path.read_text() for path in (REPO / "builder").rglob("*.py"))
     made = re.findall(r'TemporaryDirectory\(prefix="([^"]+)"', text)
-    assert len(made) >= 10
+    scratch = re.findall(r'scratch\([^"]+"\.scratch", "([^"]+)"\)', text)
+    assert len(made) >= 5 and len(made) + len(scratch) >= 14
+    for prefix in scratch:
+        assert leftovers._SCRATCH.fullmatch(f"{prefix}abcd123_"), prefix
     for prefix in made:
         known = leftovers._TEMPORARY if prefix.startswith("modelstacks-") else leftovers._HOME
         assert known.fullmatch(f"{prefix}abcd123_"), prefix

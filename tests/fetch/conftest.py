@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/git/"):
                 self._git(path)
-            elif path == "/simple/demo/":
+            elif re.fullmatch(r"/simple/(demo|uv)/", path):
                 body, kind = self.site.page()
                 self._head(200, len(body), {"Content-Type": kind} if kind else {})
                 self.wfile.write(body)
@@ -230,3 +230,49 @@ def wheel(site: Site):
         )
 
     return make
+
+
+@pytest.fixture
+def repositories(site, tmp_path):
+    """Repositories behind the server; gives a function that makes one and gives its `git`."""
+    site.git_root = tmp_path / "repositories"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    for who in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{who}_NAME": "A", f"GIT_{who}_EMAIL": "a@example.org"}
+        environment |= {f"GIT_{who}_DATE": "2024-05-06T07:08:09Z"}
+
+    def make(name):
+        folder = site.git_root / name
+        folder.mkdir(parents=True)
+
+        def git(*arguments, input=""):  # noqa: A002 - the word of subprocess.run
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=folder,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+                input=input,
+            )
+            return done.stdout.strip()
+
+        git("init", "--quiet")
+        return git
+
+    return make
+
+
+@pytest.fixture
+def repository(site, repositories):
+    """A repository behind the server; gives a function that commits files and tells the commit."""
+    git = repositories("demo")
+
+    def commit(**files):
+        for name, text in files.items():
+            (site.git_root / "demo" / name.replace("__", ".")).write_text(text)
+        git("add", ".")
+        git("commit", "--quiet", "--message", "a change")
+        return git("rev-parse", "HEAD")
+
+    return commit

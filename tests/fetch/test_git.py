@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -16,52 +15,6 @@ from builder.lock.model import Artifact
 from builder.net.git import archive_commit
 from builder.net.submodules import submodules
 from builder.origin import Origin
-
-
-@pytest.fixture
-def repositories(site, tmp_path):
-    """Repositories behind the server; gives a function that makes one and gives its `git`."""
-    site.git_root = tmp_path / "repositories"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
-    for who in ("AUTHOR", "COMMITTER"):
-        environment |= {f"GIT_{who}_NAME": "A", f"GIT_{who}_EMAIL": "a@example.org"}
-        environment |= {f"GIT_{who}_DATE": "2024-05-06T07:08:09Z"}
-
-    def make(name):
-        folder = site.git_root / name
-        folder.mkdir(parents=True)
-
-        def git(*arguments, input=""):  # noqa: A002 - the word of subprocess.run
-            done = subprocess.run(
-                ["git", *arguments],
-                cwd=folder,
-                env=environment,
-                check=True,
-                capture_output=True,
-                text=True,
-                input=input,
-            )
-            return done.stdout.strip()
-
-        git("init", "--quiet")
-        return git
-
-    return make
-
-
-@pytest.fixture
-def repository(site, repositories):
-    """A repository behind the server; gives a function that commits files and tells the commit."""
-    git = repositories("demo")
-
-    def commit(**files):
-        for name, text in files.items():
-            (site.git_root / "demo" / name.replace("__", ".")).write_text(text)
-        git("add", ".")
-        git("commit", "--quiet", "--message", "a change")
-        return git("rev-parse", "HEAD")
-
-    return commit
 
 
 def test_a_commit_gives_the_same_tar_each_time(site, settings, ui, repository, tmp_path):

@@ -153,15 +153,21 @@ def keyring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def debian(site: Web, keyring: Path) -> Web:
     """The server again, with a signed archive of one package at /debian."""
+    return signed_archive(site, keyring)
+
+
+def signed_archive(site: Web, keyring: Path, *, date: str = "", until: str = "") -> Web:
+    """Put an archive of one package at /debian of a server. date, until: of its Release file, default now and none."""
     fields = ("Package: tool", "Version: 1", "Architecture: amd64", "Maintainer: A <a@example.org>", "Description: x")
     file = ("Filename: pool/tool_1_amd64.deb", "Size: 3", f"SHA256: {'a' * 64}")
     plain = ("\n".join((*fields, *file)) + "\n\n").encode()
     packed = gzip.compress(plain, mtime=0)
     name = "main/binary-amd64/Packages"
     files = {name: plain, f"{name}.gz": packed}
+    last = f"Valid-Until: {until}\n" if until else ""
     release = (
-        f"Origin: Test\nSuite: test\nCodename: test\nDate: {formatdate(usegmt=True)}\nArchitectures: amd64\n"
-        "Components: main\nSHA256:\n"
+        f"Origin: Test\nSuite: test\nCodename: test\nDate: {date or formatdate(usegmt=True)}\nArchitectures: amd64\n"
+        f"Components: main\n{last}SHA256:\n"
     )
     release += "".join(f" {hashlib.sha256(data).hexdigest()} {len(data)} {path}\n" for path, data in files.items())
     words = ["gpg", "--homedir", str(keyring.parent), "--batch", "--clearsign"]
