@@ -270,11 +270,14 @@ class Telemetry(Sourced):
 
 
 class TrustStore(Sourced):
-    """A client that trusts the system's store alone."""
+    """Whom a client trusts, and by what it is told."""
 
     package: str
     versions: str
     client: str
+    store: bool
+    variables: tuple[str, ...]
+    roots: NotRequired[bool]
 
 
 class UnbakeableWeights(Sourced):

@@ -91,10 +91,12 @@ def covers(code: Sequence[str], ptx: str, capability: str) -> bool:
     """Whether a GPU runs code that was made for these compute capabilities.
 
     Code for X.y runs on X.z with z >= y; PTX runs on what is not older. Source: CUDA C++ Programming Guide, binary
-    and PTX compatibility; replicate/cog pkg/doctor/gpu_compatibility.go.
+    and PTX compatibility; replicate/cog pkg/doctor/gpu_compatibility.go. What is for X.y alone is written X.ya.
     """
+    if f"{capability}a" in code:
+        return True
     wanted = Version(capability)
-    same = [Version(one) for one in code if Version(one).major == wanted.major]
+    same = [Version(one) for one in code if not one.endswith("a") and Version(one).major == wanted.major]
     return any(one <= wanted for one in same) or (bool(ptx) and Version(ptx) <= wanted)
 
 

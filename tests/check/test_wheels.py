@@ -46,9 +46,11 @@ def library(row: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def capabilities(code: list[str], kind: str) -> list[str]:
-    """Of names such as sm_90: 9.0, in order."""
-    numbers = sorted(int(one.removeprefix(kind)) for one in code if one.startswith(kind))
-    return [f"{number // 10}.{number % 10}" for number in numbers]
+    """Of names such as sm_90 and sm_90a: 9.0 and 9.0a, in order."""
+    found = sorted(
+        re.findall(rf"^{kind}(\d+)(\d)([a-z]?)$", "\n".join(code), re.M), key=lambda one: int(one[0] + one[1])
+    )
+    return [f"{major}.{minor}{only}" for major, minor, only in found]
 
 
 @pytest.mark.parametrize("row", wheels("onnxruntime-gpu"))
@@ -117,10 +119,14 @@ def test_nvcc_names_no_version_of_its_parts() -> None:
 
 
 def test_a_client_without_certifi_is_known_to_trust_the_system_alone() -> None:
-    (fact,) = FACTS["trust_stores"]
-    for row in (one for one in TABLE if one["project"] == fact["package"]):
+    found = [one for one in TABLE if one["project"] == "huggingface-hub"]
+    assert found
+    for row in found:
+        rows = [one for one in FACTS["trust_stores"] if one["package"] == row["project"]]
+        (fact,) = [one for one in rows if within(release(row), one["versions"])]
         names = {Requirement(one).name for one in row["requires"]}
-        assert ("certifi" not in names and "httpx2" in names) == within(release(row), fact["versions"])
+        assert fact["client"] in names
+        assert ("certifi" not in names and "httpx2" in names) == (fact["store"] and not fact["roots"])
 
 
 NAMED_BY_CUDA = re.compile(r"nvidia/.*/lib/(lib(?:cublas|cublasLt|cudart|cufft|curand|nvrtc|nvJitLink)\.so\.\d+)")

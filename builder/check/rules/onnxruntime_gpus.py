@@ -31,7 +31,8 @@ def find(case: Case) -> Iterator[Finding]:
                 [row],
                 problem=f"{PACKAGE} {version} has no code for compute capability {capability}",
                 cause=f"its CUDA provider holds code for {', '.join(code)}"
-                + (f" and PTX of {ptx}" if ptx else ", and no PTX"),
+                + (f" and PTX of {ptx}" if ptx else ", and no PTX")
+                + (" (with an a: for that one alone)" if any(one.endswith("a") for one in code) else ""),
                 fix=f"take {PACKAGE} {' or '.join(others)}, or take {capability} out of `gpus`"
                 if others
                 else f"take {capability} out of `gpus`",

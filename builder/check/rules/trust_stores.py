@@ -16,9 +16,13 @@ def find(case: Case) -> Iterator[Finding]:
     base = case.stack.base
     if "ca-certificates" in (*case.stack.system, *(base.bootstrap.packages if base.bootstrap else ())):
         return
+    told: set[str] = set()
     for row in case.facts[NAME]:
         version = case.image.version(row["package"])
+        if row.get("roots", True) or row["client"] in told:
+            continue  # whoever brings a client stands before it in the facts
         if version and within(version, row["versions"]):
+            told.add(row["client"])
             yield finding(
                 NAME,
                 [row],

@@ -158,6 +158,8 @@ class Interpreter(Seen):
     closed: folders of sys.path that the container's user may not read. site: where pip would install.
     managed: pip refuses to, as the distribution owns this Python (PEP 668).
     loads: library name -> "" or why it is not loaded. torch_said: why torch gave no answer.
+    roots: how many certificates the system's store gives it, -1 where that is not known. trusted: variable that names
+    certificates -> its value, with `gone` where nothing is there.
     library_path: the LD_LIBRARY_PATH that it was looked at with. loaded: None where torch was not looked at.
     """
 
@@ -180,6 +182,8 @@ class Interpreter(Seen):
     library_path: Text = ""
     session: OnnxSession | None = None
     loaded: Loaded | None = None
+    roots: int = -1
+    trusted: Mapping[Text, tuple[Text, ...]] = Field(default_factory=dict)
 
     def distribution(self, name: str) -> Distribution | None:
         """An installed package, the first on sys.path."""

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+from builder.check import packaged_facts
+from builder.check.spans import within
 from builder.smoke.brief import UNKNOWN_UID, Expected, Probes
 
 built = pytest.mark.targets("image", "container")  # of a machine nobody promises how it was filled
@@ -77,3 +80,13 @@ def test_no_package_remembers_when_it_was_installed(probe: Probes) -> None:
 def test_no_package_remembers_a_build_path(probe: Probes) -> None:
     remembered = probe("python")["direct_urls"]
     assert not remembered, f"direct_url.json of: {', '.join(remembered)}"
+
+
+def test_a_client_that_trusts_the_systems_store_alone_finds_roots_there(stack: Expected, probe: Probes) -> None:
+    rows = [one for one in packaged_facts()["trust_stores"] if not one.get("roots", True)]
+    alone = [
+        f"{one['package']} {version}"
+        for one in rows
+        if (version := stack.pins.get(one["package"])) and within(Version(version), one["versions"])
+    ]
+    assert not alone or probe("python")["roots"], f"no certificate in the system's store, for {', '.join(alone)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import ssl
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -42,6 +43,7 @@ print(
             "installer_notes": sorted(str(path) for path in Path(sys.prefix).rglob("*.dist-info/uv_cache.json")),
             "timed_bytecode": timed_bytecode(Path(sys.prefix)),
             "leftovers": leftovers(),
+            "roots": len(ssl.create_default_context().get_ca_certs()),
         }
     )
 )

@@ -196,6 +196,20 @@ def answer(code: str, *arguments: str, seconds: float = 40.0) -> tuple[object, s
         return None, f"ended with code {ended}: {err}"
 
 
+def roots() -> int:
+    """How many certificates the system's store gives a Python."""
+    code = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
+    ended, out, _ = child(code)
+    return int(out) if ended == 0 else -1
+
+
+def trusted() -> dict[str, list[str]]:
+    """The variables that name certificates, each with its value and, where nothing is there, the word gone."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
+    return {name: [value] if Path(value.split(":")[0]).exists() else [value, "gone"] for name, value in found.items()}
+
+
 sys.path[:] = [entry for entry in sys.path if entry]
 installed = distributions()
 names = {str(one["name"]) for one in installed}
@@ -216,6 +230,8 @@ print(
             "providers": providers(),
             "imports": imports(names),
             "loads": loads or {},
+            "roots": roots(),
+            "trusted": trusted(),
             "torch": torch,
             "torch_said": torch_said,
         }

@@ -11,10 +11,11 @@ from builder.doctor.container.rules import (
     provider_libraries,
     session,
     torch,
+    trust,
     unseen,
 )
 
-RULES = (conflicting_packages, imports, provider_libraries, cudnn, torch, session, gpu, unseen)
+RULES = (conflicting_packages, imports, provider_libraries, cudnn, torch, session, trust, gpu, unseen)
 _LEVELS = ("error", "warning", "note")
 
 
