@@ -261,9 +261,9 @@ class TorchWheels(Sourced):
 
 
 class Telemetry(Sourced):
-    """A package that reports on its user, and the variable that stops it."""
+    """Packages that report on their user, and the variable that stops them."""
 
-    package: str
+    packages: tuple[str, ...]
     versions: str
     variable: str
     cause: str

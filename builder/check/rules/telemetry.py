@@ -14,14 +14,16 @@ NAME: Final = "telemetry"
 def find(case: Case) -> Iterator[Finding]:
     """A warning where such a release is in the image and `env` has not the variable that stops it."""
     for row in case.facts[NAME]:
-        version = case.image.version(row["package"])
-        if version and within(version, row["versions"]) and row["variable"] not in case.stack.env:
+        there = [(package, version) for package in row["packages"] if (version := case.image.version(package))]
+        writes = next(((package, version) for package, version in there if within(version, row["versions"])), None)
+        if writes and row["variable"] not in case.stack.env:
+            package, version = writes
             yield finding(
                 NAME,
                 [row],
                 level="warning",
-                problem=f"{row['package']} {version} writes telemetry when it is imported, and sends it",
+                problem=f"{package} {version} writes telemetry when it is imported, and sends it",
                 cause=row["cause"],
                 fix=f'add `env: {{{row["variable"]}: "1"}}`, or say "0" there to keep it',
-                about=row["package"],
+                about=package,
             )
