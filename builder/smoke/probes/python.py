@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import ssl
 import sys
 from importlib import metadata
@@ -29,6 +30,13 @@ def leftovers() -> list[str]:
     return sorted({str(path) for pattern in (*caches, *tools, *apt) for path in Path("/").glob(pattern)})
 
 
+def roots() -> int:
+    """How many certificates the system's store gives: those of its file, or of its folder, which is read at need."""
+    folder = ssl.get_default_verify_paths().capath
+    hashed = [one for one in Path(folder).iterdir() if re.match(r"[0-9a-f]{8}\.\d", one.name)] if folder else []
+    return max(len(ssl.create_default_context().get_ca_certs()), len(hashed))
+
+
 distributions = list(metadata.distributions())
 print(
     json.dumps(
@@ -43,7 +51,7 @@ print(
             "installer_notes": sorted(str(path) for path in Path(sys.prefix).rglob("*.dist-info/uv_cache.json")),
             "timed_bytecode": timed_bytecode(Path(sys.prefix)),
             "leftovers": leftovers(),
-            "roots": len(ssl.create_default_context().get_ca_certs()),
+            "roots": roots(),
         }
     )
 )
