@@ -1,6 +1,60 @@
-"""`python -m builder` is the same program as `modelstacks`."""
+"""`python -m builder` is the same program as `modelstacks`: how either starts, as quickly as it can."""
 
-from builder.cli import main
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+HELP = f"{os.path.dirname(__file__)}/help.txt"  # noqa: PTH120 - pathlib is a fifth of what the page costs
+_WIDTH = 80  # columns of HELP; no page of click's is wider
+
+
+def main() -> None:
+    """Run the command line; does not return."""
+    if not _told(sys.argv[1:]):
+        _light()
+        from builder.cli import main as run  # noqa: PLC0415 - with click, which the page of help does not need
+
+        run()
+
+
+def _told(words: list[str]) -> bool:
+    """Print the page of `--help` where that alone is asked for, as click would on a terminal that is wide enough."""
+    if words not in (["--help"], ["-h"]) or {"COLUMNS", "_MODELSTACKS_COMPLETE"} & os.environ.keys():
+        return False
+    try:
+        width = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else _WIDTH
+    except (OSError, ValueError):  # no terminal
+        width = _WIDTH
+    if 0 < width < _WIDTH:
+        return False
+    try:
+        with open(HELP, encoding="utf-8") as page:  # noqa: PTH123
+            sys.stdout.write(page.read())
+        sys.stdout.flush()
+    except (OSError, UnicodeError):  # told by what runs otherwise, which ends by it as well
+        return False
+    return True
+
+
+def _light() -> None:
+    """Leave out of a start what it does not need."""
+    gc.set_threshold(50_000)  # of 700 new objects each, all that is loaded was looked through again and again
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # which are looked for in every installed package
+    _later("importlib.metadata")  # by which pydantic would
+
+
+def _later(name: str) -> None:
+    """Have a module loaded when something of it is used."""
+    from importlib import util  # noqa: PLC0415
+
+    spec = util.find_spec(name)
+    if name not in sys.modules and spec and spec.loader:
+        spec.loader = util.LazyLoader(spec.loader)
+        sys.modules[name] = module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
 
 if __name__ == "__main__":
     main()

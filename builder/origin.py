@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, cast
 
 Scheme = Literal["index", "archive", "git", "https", "hf", "member", "registry", "built"]
@@ -40,6 +41,7 @@ _PLACE: dict[Scheme, str] = {
     "registry": r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9][A-Za-z0-9._-]*)+",
     "built": r"[0-9a-f]{64}",
 }
+_PARTS = ("place", "revision", "path")
 _REVISION: dict[Scheme, str] = {"git": COMMIT_PATTERN, "hf": r"[0-9a-f]{40}"}
 
 
@@ -63,9 +65,9 @@ class Origin:
 
     def __post_init__(self) -> None:
         """Hold every part to what it may be."""
-        _hold(self.scheme, "place", self.place, _PLACE[self.scheme])
-        _hold(self.scheme, "revision", self.revision, _REVISION.get(self.scheme, ""))
-        _hold(self.scheme, "path", self.path, _PATH if "{path}" in _WRITTEN[self.scheme] else "")
+        for part, value, pattern in zip(_PARTS, (self.place, self.revision, self.path), _held(self.scheme), strict=True):
+            if not pattern.fullmatch(value):
+                raise _refused(self.scheme, part, value)
         if len(str(self)) > LONGEST:
             raise ValueError(f"an origin has at most {LONGEST} characters, this one {len(str(self))}")
 
@@ -95,12 +97,17 @@ class Origin:
         raise ValueError(f"{_shown(text)} is not the origin of a file")
 
 
-def _hold(scheme: str, part: str, value: str, pattern: str) -> None:
-    if re.fullmatch(pattern, value):
-        return
+@cache
+def _held(scheme: Scheme) -> tuple[re.Pattern[str], ...]:
+    """What place, revision and path of a scheme may be."""
+    path = _PATH if "{path}" in _WRITTEN[scheme] else ""
+    return tuple(re.compile(one) for one in (_PLACE[scheme], _REVISION.get(scheme, ""), path))
+
+
+def _refused(scheme: str, part: str, value: str) -> ValueError:
     if part == "revision" and value != "":
-        raise ValueError(f"{_shown(value)} is not a full commit (40 or 64 hex digits)")
-    raise ValueError(f"{_shown(value)} is not the {part} of an origin of the kind {scheme!r}")
+        return ValueError(f"{_shown(value)} is not a full commit (40 or 64 hex digits)")
+    return ValueError(f"{_shown(value)} is not the {part} of an origin of the kind {scheme!r}")
 
 
 def _shown(text: str) -> str:

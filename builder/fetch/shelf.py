@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import filelock
-
 from builder.errors import InputError
 from builder.files import only_own, open_own, own_folder, read_plain, sha256_text
 from builder.lock.model import Artifact
@@ -97,6 +95,8 @@ class Shelf:
         Raises Stopped when told to stop, SurroundingsError where a link or folder is in the way.
         """
         own_folder(self.part.parent)
+        import filelock  # noqa: PLC0415 - slow to load, and what is there already is only looked at
+
         lock = filelock.FileLock(self.part.with_suffix(".lock"))
         while not stopping.is_set():
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +93,8 @@ def _one(detail: ErrorDetails, keys: Sequence[str], where: str) -> InputError:
         if fix := _renamed(keys):
             return InputError(f"there is no setting `{key}`", where=where, fix=fix)
         allowed = _allowed(keys[:-1])
+        import difflib  # noqa: PLC0415 - of a mistake alone
+
         close = difflib.get_close_matches(keys[-1].lower().replace("_", "-"), allowed, n=1)
         fix = f"did you mean `{close[0]}`?" if close else f"the keys here are {', '.join(allowed)}"
         return InputError(f"there is no setting `{key}`", where=where, fix=fix)

@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -43,6 +44,11 @@ class Text:
     check: Callable[[str], str] | None = None
     fix: str = ""
 
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        """Compiled once: a lock holds thousands of texts, and re's own cache costs more than the match."""
+        return re.compile(self.pattern)
+
     def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic's hook: a strict string, then our check."""
         return core_schema.no_info_after_validator_function(self._held, handler(source))
@@ -54,7 +60,7 @@ class Text:
 
     def _held(self, value: str) -> str:
         kept = self.check(value) if self.check else value
-        if not re.fullmatch(self.pattern, value):
+        if not self._whole.fullmatch(value):
             raise refuse(f"{value!r} is not {self.what}", self.fix or f'write it like "{self.example}"')
         return kept
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from builder.__main__ import HELP
 from builder.cli import program
 from builder.commands import verbs
 from builder.commands._common import everywhere
@@ -80,3 +84,26 @@ def test_a_wrong_word_is_answered_with_the_nearest(words: list[str], answer: str
 def test_what_is_wrong_with_a_stack_is_told_in_json_wherever_json_stands() -> None:
     for words in (["--json", "check", "nope"], ["check", "nope", "--json"]):
         assert json.loads(cli(*words).stdout)["exit"] == 2
+
+
+def test_the_page_of_help_that_is_kept_is_the_one_that_click_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made anew by RENEW_HELP=1 in this test's environment."""
+    monkeypatch.setenv("COLUMNS", "80")
+    page = cli("--help")
+    assert (page.returncode, page.stderr) == (0, "")
+    if os.environ.get("RENEW_HELP"):
+        Path(HELP).write_text(page.stdout)
+    monkeypatch.delenv("COLUMNS")
+    for word in ("--help", "-h"):
+        assert cli(word).stdout == page.stdout == Path(HELP).read_text()
+
+
+def test_the_page_of_help_fits_a_narrow_terminal_and_says_what_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, cli("--help").stdout.splitlines())) < 60
+    monkeypatch.delenv("COLUMNS")
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "builder", "--help"]
+        done = subprocess.run(words, cwd=REPO, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert "the disk is full" in done.stderr
