@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _FIRST = "1.41"  # the API as which the engine is asked for the newest that it speaks
 
 
+_SPOKEN: dict[Endpoint, str] = {}  # the newest API of each engine, asked once
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """host: `unix://`, `tcp://` or `ssh://`. ca, cert, key: TLS files, "" where there is none."""
@@ -52,7 +55,9 @@ def _client(endpoint: Endpoint, seconds: float | None) -> docker.DockerClient:
         client.api.proxies = get_environ_proxies(client.api.base_url)
         client.api.trust_env = False
     api: Any = client.api
-    api._version = api.version(api_version=False)["ApiVersion"]
+    if endpoint not in _SPOKEN:
+        _SPOKEN[endpoint] = api.version(api_version=False)["ApiVersion"]
+    api._version = _SPOKEN[endpoint]
     return client
 
 

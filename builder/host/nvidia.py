@@ -18,6 +18,10 @@ _SECONDS = 20.0  # without the persistence daemon a driver starts anew for each 
 # Where nvidia-smi lies off PATH: what Windows puts into WSL, and what device plugins put into a container.
 _PLACES = ("usr/lib/wsl/lib", "usr/local/nvidia/bin")
 _MIB = 1 << 20
+_LIBRARY = "libcuda.so.1"
+# Where glibc's loader looks beside its cache, and sent/driver.py after it.
+_LOADED = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu")
+_LOADED += ("/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
 _VENDOR = "0x10de"  # NVIDIA's number on the PCI bus
 _DISPLAY = "0x03"  # the PCI class of display devices
 
@@ -120,11 +124,13 @@ def _cuda_version() -> str:
 
 def _libcuda() -> dict[str, Any] | None:
     """By libcuda; None where there is none."""
+    if not _loadable():
+        return None
     answer = _child()
     if answer is None:
         return {"source": "libcuda", "trouble": "no-answer", "said": "libcuda gave no answer"}
     error = str(answer["error"])
-    if answer["cuda"] == "" and "libcuda.so.1" in error:
+    if answer["cuda"] == "" and _LIBRARY in error:
         return None
     gpus = tuple(
         Gpu(name=one["name"][:100], capability=one["capability"], memory=one["memory"], free=None)
@@ -134,6 +140,20 @@ def _libcuda() -> dict[str, Any] | None:
     code = re.search(r": (\d+) ", error)
     trouble = _CUDA.get(code[1] if code else "", "other") if error else "" if gpus else "no-device"
     return {**found, "trouble": trouble}
+
+
+def _loadable() -> bool:
+    """Whether libcuda may be there: false only where no place that the loader and libcuda.py look at has it.
+
+    That spares each look at a machine without one the start of a Python, and is asked of glibc's loader alone.
+    """
+    try:
+        known = Path("/etc/ld.so.cache").read_bytes()
+    except OSError:
+        return True
+    if _LIBRARY.encode() in known or os.environ.get("LD_LIBRARY_PATH"):
+        return True
+    return any(os.path.exists(f"{folder}/{_LIBRARY}") for folder in (*_LOADED, f"{sys.base_prefix}/lib"))  # noqa: PTH110
 
 
 def _child(*words: str) -> dict[str, Any] | None:

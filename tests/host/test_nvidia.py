@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from builder.host import Gpu, nvidia
+from builder.inside.sent import driver
 from tests.host.machines import MIB
 
 H200 = "NVIDIA H200, 580.159.04, 9.0, 143771, 143160"
@@ -226,6 +227,23 @@ def test_a_libcuda_that_crashes_takes_only_its_own_process_with_it(root, tmp_pat
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
     assert nvidia.read(root).trouble == "no-answer"
+
+
+def test_no_python_is_started_where_no_libcuda_can_be(root, tmp_path, monkeypatch) -> None:
+    """And one is, as soon as a library lies where the loader or libcuda.py looks."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr(nvidia, "_LOADED", (str(tmp_path),))
+    asked: list[str] = []
+    monkeypatch.setattr(nvidia, "_child", lambda: asked.append("libcuda"))
+    if b"libcuda.so.1" not in Path("/etc/ld.so.cache").read_bytes():
+        assert (nvidia.read(root).trouble, asked) == ("no-driver", [])
+    (tmp_path / "libcuda.so.1").touch()
+    assert (nvidia.read(root).trouble, asked) == ("no-answer", ["libcuda"])
+
+
+def test_the_places_of_libcuda_are_those_that_its_question_looks_at() -> None:
+    assert set(driver._PLACES) <= set(nvidia._LOADED)
 
 
 def test_the_question_to_libcuda_gives_one_document_on_this_machine() -> None:
