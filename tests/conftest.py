@@ -24,10 +24,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What a run makes has a name and a folder of its own, so that nothing of a user's is overwritten or removed: its images
 # have this prefix, and its builds a home that shares with the checkout the wheelhouse and the assets alone.
 _RUN = os.environ.setdefault("MODELSTACKS_TEST_RUN", f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
-_OWNER = _RUN.partition("-")[0] == str(os.getpid())  # and not a pytest that a test of this run starts
-IMAGES = f"modelstacks-test/{_RUN}"
+_OWNER = _RUN.partition("-")[0] == str(os.getpid())  # and not a worker of it, or a pytest that one of its tests starts
+_PART = "-".join(filter(None, [_RUN, os.environ.get("PYTEST_XDIST_WORKER")]))  # workers share names no more than runs do
+IMAGES = f"modelstacks-test/{_PART}"
 REPO = Path(__file__).resolve().parent.parent
-HOME = REPO / "build" / f".test-{_RUN}"
+HOME = REPO / "build" / f".test-{_PART}"
 os.environ |= {"MODELSTACKS_HOME": str(HOME), "MODELSTACKS_IMAGE_PREFIX": IMAGES}
 FAMILY = (REPO / "stacks" / "families" / "debian12-py311.yaml").read_text()
 
@@ -42,22 +43,27 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Remove the home of this run and the images that its fixtures left."""
+    """Remove the homes of this run and the images that its fixtures left, those of its workers too."""
     if not _OWNER:
         return
-    shutil.rmtree(HOME, ignore_errors=True)
+    for home in HOME.parent.glob(f"{HOME.name}*"):
+        shutil.rmtree(home, ignore_errors=True)
     try:
-        remove_images(Engine.connect())
+        _remove(Engine.connect(), f"{IMAGES}*/*")
     except SurroundingsError:
         return  # the tests that need an engine said so
 
 
 def remove_images(engine: Engine, *names: str) -> None:
-    """Remove this run's images of these stacks, or of all."""
-    for name in names or ("*",):
-        words = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={IMAGES}/{name}"]
-        for tag in engine.run(words).stdout.split():
-            engine.remove(tag)
+    """Remove this run's images of these stacks."""
+    for name in names:
+        _remove(engine, f"{IMAGES}/{name}")
+
+
+def _remove(engine: Engine, pattern: str) -> None:
+    words = ["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={pattern}"]
+    for tag in engine.run(words).stdout.split():
+        engine.remove(tag)
 
 
 def cli(*words: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> subprocess.CompletedProcess[str]:
