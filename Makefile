@@ -97,8 +97,10 @@ lint: venv ## ruff, mypy --strict and the rule of layers
 	@.venv/bin/mypy --no-error-summary
 	@said=$$(.venv/bin/lint-imports --no-cache --no-logo) || { echo "$$said" >&2; exit 1; }
 
+# Two at a time at most, a file of tests by one: each of the two builds what its files share, and the engine builds beside
+# them; a third would build it all once more. On one core there is one.
 test: lint ## lint and the tests that take a minute or less each
-	@.venv/bin/pytest -q -m 'not heavy'
+	@.venv/bin/pytest -q -m 'not heavy' -n auto --maxprocesses 2 --dist loadfile
 
 test-heavy: venv ## the long tests
 	@.venv/bin/pytest -q -m heavy
