@@ -65,7 +65,8 @@ class Origin:
 
     def __post_init__(self) -> None:
         """Hold every part to what it may be."""
-        for part, value, pattern in zip(_PARTS, (self.place, self.revision, self.path), _held(self.scheme), strict=True):
+        values = self.place, self.revision, self.path
+        for part, value, pattern in zip(_PARTS, values, _held(self.scheme), strict=True):
             if not pattern.fullmatch(value):
                 raise _refused(self.scheme, part, value)
         if len(str(self)) > LONGEST:

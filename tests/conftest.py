@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # have this prefix, and its builds a home that shares with the checkout the wheelhouse and the assets alone.
 _RUN = os.environ.setdefault("MODELSTACKS_TEST_RUN", f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
 _OWNER = _RUN.partition("-")[0] == str(os.getpid())  # and not a worker of it, or a pytest that one of its tests starts
-_PART = "-".join(filter(None, [_RUN, os.environ.get("PYTEST_XDIST_WORKER")]))  # workers share names no more than runs do
+_PART = "-".join(filter(None, [_RUN, os.environ.get("PYTEST_XDIST_WORKER")]))  # a worker shares none with another
 IMAGES = f"modelstacks-test/{_PART}"
 REPO = Path(__file__).resolve().parent.parent
 HOME = REPO / "build" / f".test-{_PART}"

@@ -20,8 +20,10 @@ _PLACES = ("usr/lib/wsl/lib", "usr/local/nvidia/bin")
 _MIB = 1 << 20
 _LIBRARY = "libcuda.so.1"
 # Where glibc's loader looks beside its cache, and sent/driver.py after it.
-_LOADED = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu")
-_LOADED += ("/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
+_LOADED = (
+    *("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu"),
+    *("/usr/lib/wsl/lib", "/usr/local/nvidia/lib64"),
+)
 _VENDOR = "0x10de"  # NVIDIA's number on the PCI bus
 _DISPLAY = "0x03"  # the PCI class of display devices
 
