@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,10 +13,10 @@ from builder.check.host_gpu import runs
 from builder.errors import InputError
 from builder.host import nvidia
 from builder.host.system import is_wsl, kernel
-from builder.lock import inputs_digest, read, store
+from builder.lock import inputs_digest, store
 from builder.lock import service as service_locks
-from builder.lock.model import StackLock
-from builder.lock.service import ServiceLock
+from builder.lock.existing import readable
+from builder.lock.glance import glance
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.service import Service
@@ -53,12 +53,13 @@ def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
         state, lock = "none", None
         if store.exists(stack.folder):
             try:
-                lock = read(stack.folder)
-                whole = "partial" if lock.unresolved else "fresh"
+                lock = glance(stack.folder)
+                whole = "fresh" if lock.whole else "partial"
                 state = whole if lock.inputs == inputs_digest(stack) else "stale"
             except InputError:
                 state = "damaged"
-        files = lock.artifacts() if lock else ()
+        files = lock.files if lock else ()
+        used = readable(stack.folder) if driver.gpus else None  # which a GPU's row is judged by
         rows.append(
             Row(
                 name=stack.name,
@@ -67,8 +68,8 @@ def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
                 cuda=stack.cuda,
                 lock=state,
                 files=len(files),
-                fetched=f"{_there(lock, settings)} of {len(files)}" if lock else "-",
-                gpu=runs(case_of(stack, lock), driver, wsl=wsl),
+                fetched=f"{_there(files, settings)} of {len(files)}" if lock else "-",
+                gpu=runs(case_of(stack, used), driver, wsl=wsl),
                 summary=stack.summary,
             )
         )
@@ -83,22 +84,23 @@ def _service(service: Service, settings: Settings) -> Row:
             state = "fresh" if lock.inputs == service_locks.inputs_digest(service) else "stale"
         except InputError:
             state = "damaged"
+    files = [(f"{one.folder}/{one.filename}", one.size) for one in lock.artifacts()] if lock else []
     return Row(
         name=service.name,
         family="service",
         python="-",
         cuda=None,
         lock=state,
-        files=len(lock.blobs) if lock else 0,
-        fetched=f"{_there(lock, settings)} of {len(lock.blobs)}" if lock else "-",
+        files=len(files),
+        fetched=f"{_there(files, settings)} of {len(files)}" if lock else "-",
         gpu="see its page" if service.gpu else "needs none",
         summary=service.summary,
     )
 
 
-def _there(lock: StackLock | ServiceLock, settings: Settings) -> int:
+def _there(files: Sequence[tuple[str, int]], settings: Settings) -> int:
     found = 0
-    for item in lock.artifacts():
+    for path, size in files:
         with suppress(OSError):
-            found += os.stat(f"{settings.home}/{item.folder}/{item.filename}").st_size == item.size  # noqa: PTH116 - many
+            found += os.stat(f"{settings.home}/{path}").st_size == size  # noqa: PTH116 - many
     return found

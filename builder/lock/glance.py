@@ -1,0 +1,78 @@
+"""A lock as `list` shows it: how far it is and how large, read in a third of the time. Whoever uses a lock reads it
+by `store.read`, which holds every word of it to a model; nothing that is taken from here is fetched, run or built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import InputError
+from builder.files import sha256_text
+from builder.lock import store, tomldoc
+
+# The keys of stack.lock whose rows are files to fetch: what kind, and the folder they belong in.
+_KINDS = {
+    "tools": ("tool", "wheels"),
+    "base-debs": ("deb", "assets/debs"),
+    "base-blobs": ("blob", "assets/bases/blobs"),
+    "debs": ("deb", "assets/debs"),
+    "sources": ("source", "assets/sources"),
+    "archives": ("archive", "assets/archives"),
+    "weights": ("weight", "assets/weights"),
+    "toolchain": ("wheel", "wheels"),
+    "toolchain-debs": ("deb", "assets/debs"),
+    "extension-sources": ("source", "assets/sources"),
+}
+
+
+@dataclass(frozen=True)
+class Glance:
+    """inputs: the digest of what it was made from. whole: nothing is unresolved. files: the path, relative to the home
+    folder, and the size of each file to fetch."""
+
+    inputs: str
+    whole: bool
+    files: tuple[tuple[str, int], ...]
+
+
+def glance(folder: Path) -> Glance:
+    """What the lock in a stack's folder says of itself.
+
+    Raises InputError where a file is missing or no TOML, the two do not belong together, or the lock is of another
+    version or stack, or lacks what is shown.
+    """
+    path, fix = folder / store.STACK_LOCK, store.relock(folder)
+    _, lock = tomldoc.read(path, fix)
+    store.require_version(lock, path)
+    text, pylock = tomldoc.read(folder / store.PYLOCK, fix)
+    if sha256_text(text) != lock.get("pylock"):
+        raise InputError("the two lock files do not belong together", where=str(path), fix=fix)
+    try:
+        store.require_own(str(lock["stack"]), path)
+        rows = dict.fromkeys([*_packages(pylock, lock["routes"]), *_rows(lock)])
+        files = tuple((f"{place}/{_name(name)}", int(size)) for _, place, name, size, *_ in rows)
+        return Glance(str(lock["inputs"]), not lock.get("unresolved"), files)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError("it is no lock", where=str(path), why=repr(error)[:200], fix=fix) from None
+
+
+def _packages(pylock: dict[str, Any], routes: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+    for one in pylock["packages"]:
+        kind, file = ("sdist", one["sdist"]) if "sdist" in one else ("wheel", one["wheels"][0])
+        origin = f"index:{routes.get(one['name'], 'default')}"
+        yield kind, "wheels", file["name"], file["size"], file["hashes"]["sha256"], origin, one["name"], one["version"]
+
+
+def _rows(lock: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Once each: what the base and the stack both name is one file."""
+    for key, (kind, place) in _KINDS.items():
+        for one in lock.get(key, ()):
+            yield kind, place, one["file"], one["size"], one["sha256"], one["origin"], one["name"], one["version"]
+
+
+def _name(file: str) -> str:
+    if "/" in file:
+        raise ValueError(f"{file!r} is no file name")
+    return file
