@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import InputError
-from builder.files import sha256_text
-from builder.lock import store, tomldoc
+from builder.lock import store, together
 
 # The keys of stack.lock whose rows are files to fetch: what kind, and the folder they belong in.
 _KINDS = {
@@ -43,19 +42,15 @@ def glance(folder: Path) -> Glance:
     Raises InputError where a file is missing or no TOML, the two do not belong together, or the lock is of another
     version or stack, or lacks what is shown.
     """
-    path, fix = folder / store.STACK_LOCK, store.relock(folder)
-    _, lock = tomldoc.read(path, fix)
-    store.require_version(lock, path)
-    text, pylock = tomldoc.read(folder / store.PYLOCK, fix)
-    if sha256_text(text) != lock.get("pylock"):
-        raise InputError("the two lock files do not belong together", where=str(path), fix=fix)
+    path = folder / store.STACK_LOCK
+    _, lock, _, pylock = together.pair(folder)
     try:
         store.require_own(str(lock["stack"]), path)
         rows = dict.fromkeys([*_packages(pylock, lock["routes"]), *_rows(lock)])
         files = tuple((f"{place}/{_name(name)}", int(size)) for _, place, name, size, *_ in rows)
         return Glance(str(lock["inputs"]), not lock.get("unresolved"), files)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise InputError("it is no lock", where=str(path), why=repr(error)[:200], fix=fix) from None
+        raise InputError("it is no lock", where=str(path), why=repr(error)[:200], fix=together.relock(folder)) from None
 
 
 def _packages(pylock: dict[str, Any], routes: dict[str, str]) -> Iterator[tuple[Any, ...]]:

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from builder.spec import Stacks
 from builder.ui import Ui
 from tests.bundle.conftest import Site, site
 from tests.conftest import REPO
+from tests.stopped import Stopped, stopped
 
 
 @pytest.fixture
@@ -25,26 +27,35 @@ def bundle(exporting: Site, tmp_path: Path) -> Path:
     return path
 
 
+# Where the staging folders are filled, and nothing of the bundle is at a final name.
+_STAGED = ("builder.bundle.place:_Import._place", "", 1)
+
+
+def _words(bundle: Path, place: Site, stacks: Path) -> tuple[list[str], dict[str, str]]:
+    environment = {"MODELSTACKS_HOME": str(place.home), "MODELSTACKS_STACKS": str(stacks)}
+    return ["import", str(bundle)], environment
+
+
 def _import(bundle: Path, place: Site, stacks: Path) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "builder", "import", str(bundle)]
-    env = {**os.environ, "MODELSTACKS_HOME": str(place.home), "MODELSTACKS_STACKS": str(stacks)}
-    return subprocess.Popen(words, cwd=REPO, env=env, stderr=subprocess.PIPE, text=True)
+    words, env = _words(bundle, place, stacks)
+    command = [sys.executable, "-m", "builder", *words]
+    return subprocess.Popen(command, cwd=REPO, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
 
 
-def _stopped_in_staging(run: subprocess.Popen[str], stacks: Path) -> None:
-    """Stop the run where its staging folder is seen among the stacks, and nothing of the bundle at a final name."""
-    end = time.monotonic() + 60
-    while not list(stacks.glob(".import/*")):
-        assert run.poll() is None and time.monotonic() < end, "it was never seen staging"
-    run.send_signal(signal.SIGSTOP)
-    assert list(stacks.glob(".import/*")) and not (stacks / "mini").exists()
+@contextmanager
+def _staged(bundle: Path, place: Site, tmp_path: Path) -> Iterator[Stopped]:
+    words, env = _words(bundle, place, place.stacks)
+    with stopped(_STAGED, words, tmp_path / "stop", env=env) as run:
+        assert list(place.stacks.glob(".import/*"))
+        assert not (place.stacks / "mini").exists()
+        yield run
 
 
-def test_an_import_killed_while_staging_leaves_nothing_at_a_final_name(bundle: Path, there: Site) -> None:
-    run = _import(bundle, there, there.stacks)
-    _stopped_in_staging(run, there.stacks)
-    run.kill()
-    run.communicate()
+def test_an_import_killed_while_staging_leaves_nothing_at_a_final_name(
+    bundle: Path, there: Site, tmp_path: Path
+) -> None:
+    with _staged(bundle, there, tmp_path) as run:
+        run.at_once()
     assert not [name for name in there.tree() if name.endswith(".whl") and ".import" not in name]
     assert not (there.stacks / "mini").exists()
     again = _import(bundle, there, there.stacks)
@@ -55,30 +66,27 @@ def test_an_import_killed_while_staging_leaves_nothing_at_a_final_name(bundle: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_an_import_that_is_told_to_end_clears_its_staging(number: int, bundle: Path, there: Site) -> None:
+def test_an_import_that_is_told_to_end_clears_its_staging(
+    number: int, bundle: Path, there: Site, tmp_path: Path
+) -> None:
     before = there.tree()
-    run = _import(bundle, there, there.stacks)
-    _stopped_in_staging(run, there.stacks)
-    run.send_signal(number)
-    run.send_signal(signal.SIGCONT)
-    said = run.communicate(timeout=120)[1]
-    assert run.returncode == 130, said
+    with _staged(bundle, there, tmp_path) as run:
+        code, said = run.ended(number)
+    assert code == 130, said
     assert there.tree() == before
 
 
 def test_imports_of_two_homes_into_one_folder_wait_for_each_other(bundle: Path, there: Site, tmp_path: Path) -> None:
     other = site(tmp_path / "other")
-    first = _import(bundle, there, there.stacks)
-    _stopped_in_staging(first, there.stacks)
-    staged = sorted(there.stacks.glob(".import/**/*"))
-    second = _import(bundle, other, there.stacks)
-    with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(timeout=8)
-    assert sorted(there.stacks.glob(".import/**/*")) == staged
-    first.send_signal(signal.SIGCONT)
-    for run in (first, second):
-        said = run.communicate(timeout=120)[1]
-        assert run.returncode == 0, said
+    with _staged(bundle, there, tmp_path) as first, _import(bundle, other, there.stacks) as second:
+        staged = sorted(there.stacks.glob(".import/**/*"))
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=8)
+        assert sorted(there.stacks.glob(".import/**/*")) == staged
+        code, said = first.ended()
+        assert code == 0, said
+        said = second.communicate(timeout=300)[1]
+        assert second.returncode == 0, said
     for home in (there.home, other.home):
         assert (home / "wheels" / "beta-1-py3-none-any.whl").is_file()
     assert not list(there.stacks.glob(".import*"))

@@ -54,7 +54,7 @@ def test_a_damaged_lock_is_told_and_listed_as_that(tmp_path: Path, file: str, be
     assert [one["lock"] for one in listed if one["name"] == "mine"] == ["damaged"]
 
 
-def test_a_lock_that_lacks_one_of_its_files_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_lock_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(InputError, match="it is missing"):
+    with pytest.raises(InputError, match="has no lock yet"):
         glance(tmp_path / "mine")
