@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from builder import zips
 from builder.build import base, buildx
 from builder.build.image import is_current
 from builder.engine.client import Engine
@@ -205,15 +206,15 @@ def _the_wheel(folder: Path, recipe: Recipe) -> Path:
     except InvalidWheelFilename as error:
         fix = "correct name and version in its setup.py by `edits`"
         raise JobError(f"compiling {recipe.project} gave no proper wheel", why=str(error), fix=fix) from None
-    if names != [recipe.project]:
+    if names != [recipe.project] or found[0].is_symlink():
         given = ", ".join(path.name for path in found) or "nothing"
         fix = "give the extension the `name` that its setup.py has"
         raise JobError(f"compiling {recipe.project} gave {given}", fix=fix)
     wanted = recipe.extension.compiled if recipe.extension else ()
     try:
-        with zipfile.ZipFile(found[0]) as archive:
+        with zips.opened(found[0]) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
+    except (OSError, zipfile.BadZipFile):
         raise JobError(f"compiling {recipe.project} gave a wheel that is no zip file", fix="see its setup.py") from None
     there = {re.sub(r"\..*$", "", path).replace("/", ".") for path in compiled_files(names).values()}
     if missing := [module for module in wanted if module not in there]:

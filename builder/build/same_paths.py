@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from builder import zips
 from builder.errors import InputError
 
 _RECORD = re.compile(r"[^/]+\.dist-info/RECORD")
@@ -42,9 +43,9 @@ def refuse(wheels: Iterable[Path]) -> None:
 def _recorded(wheel: Path) -> list[tuple[str, str]]:
     """Path and hash of each file that a wheel says it installs, but for its own metadata."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with zips.opened(wheel) as archive:
             names = [name for name in archive.namelist() if _RECORD.fullmatch(name)]
-            text = archive.read(names[0]).decode() if len(names) == 1 else ""
+            text = zips.read(archive, names[0]).decode() if len(names) == 1 else ""
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError):
         return []
     rows = [row for row in csv.reader(io.StringIO(text)) if len(row) >= 2]

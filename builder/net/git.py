@@ -17,6 +17,8 @@ from builder.net.urls import clean_text, clean_url
 from builder.origin import Origin
 from builder.settings import Settings
 
+# All attributes that change what `git archive` writes of a file; those of the commit and of the user yield to these.
+_AS_COMMITTED = "* -export-ignore -export-subst -text !eol !ident !filter !working-tree-encoding\n"
 _UNREACHABLE = re.compile(
     r"could not resolve|failed to connect|couldn't connect|timed out|connection (refused|reset)|too slow"
     r"|tunnel failed|from proxy",
@@ -29,8 +31,8 @@ def archive_commit(url: str, commit: str, target: Path, settings: Settings) -> N
     """Write the tree of a commit to target as a tar without prefix; every time is the commit's.
 
     url: https address of the repository, taken from the first of its mirrors that has the commit.
-    commit: 40 or 64 hex digits. What .gitattributes says of archives is not obeyed, so the tar holds all
-    tracked files unchanged. Nothing of the user's git configuration or hooks is used. The server is
+    commit: 40 or 64 hex digits. What .gitattributes says is not obeyed, so the tar holds all
+    tracked files as they were committed. Nothing of the user's git configuration or hooks is used. The server is
     verified under TLS=hash-locked too. Raises SurroundingsError without git or where the server cannot be reached or
     trusted, JobError where it has no such commit.
 
@@ -71,15 +73,16 @@ def _archived(source: Submodule, folder: Path, settings: Settings, left: list[in
         ".",
     )
     Path(folder, "info").mkdir(exist_ok=True)
-    Path(folder, "info", "attributes").write_text("* -export-ignore -export-subst\n")
+    Path(folder, "info", "attributes").write_text(_AS_COMMITTED)
     git.fetch(source.commit)
+    found = submodules(git.run, source.url, source.commit)
     tar = folder / "archive.tar"
     prefix = [f"--prefix={source.path}/"] if source.path else []
     git.run(
         "-c", "tar.umask=0022", "archive", "--format=tar", *prefix, f"--output={tar}", "--end-of-options", source.commit
     )
     parts = [tar]
-    for number, one in enumerate(submodules(git.run, source.url, source.commit)):
+    for number, one in enumerate(found):
         inner = folder / f"submodule-{number}"
         inner.mkdir()
         path = f"{source.path}/{one.path}" if source.path else one.path
@@ -105,6 +108,8 @@ class _Git:
             "LC_ALL": "C",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ALLOW_PROTOCOL": "https",
             "GIT_SSL_CAINFO": str(ca_bundle(settings)),

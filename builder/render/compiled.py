@@ -8,10 +8,13 @@ import io
 import re
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from builder import zips
 from builder.errors import InputError, JobError
 from builder.files import write_atomic
 from builder.lock.model import Artifact, StackLock
@@ -72,6 +75,17 @@ def compiled_files(names: list[str]) -> dict[str, str]:
     return found
 
 
+@contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    """A compiled wheel. Raises JobError where it cannot be read."""
+    try:
+        with zips.opened(wheel) as archive:
+            yield archive
+    except zipfile.BadZipFile as error:
+        problem = "the compiled wheel cannot be read"
+        raise JobError(problem, where=str(wheel), why=str(error), fix="compile it again") from None
+
+
 def _folder(recipe: Recipe) -> PurePosixPath:
     """Where an editable extension's packages are in the image."""
     assert recipe.extension is not None  # noqa: S101 - only extensions are editable
@@ -79,9 +93,9 @@ def _folder(recipe: Recipe) -> PurePosixPath:
 
 
 def _add_compiled(wheel: Path, recipe: Recipe, out: tarfile.TarFile) -> None:
-    with zipfile.ZipFile(wheel) as archive:
+    with _opened(wheel) as archive:
         for name, path in sorted(compiled_files(archive.namelist()).items()):
-            data = archive.read(name)
+            data = zips.read(archive, name)
             entry = tarfile.TarInfo(str(_folder(recipe) / path).lstrip("/"))
             entry.size, entry.mode = len(data), 0o755
             out.addfile(entry, io.BytesIO(data))
@@ -94,13 +108,13 @@ def _editable_name(item: Artifact) -> str:
 
 def _editable_wheel(wheel: Path, item: Artifact, recipe: Recipe) -> bytes:
     """A wheel as PEP 660 has it: the metadata of the compiled one, and a .pth that names the source's folder."""
-    with zipfile.ZipFile(wheel) as archive:
+    with _opened(wheel) as archive:
         metadata = next((name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)), "")
         if not metadata:
             raise JobError("the compiled wheel has no METADATA", where=str(wheel), fix="compile it again")
         info = metadata.removesuffix("/METADATA")
         files = {f"__editable__.{item.project.replace('-', '_')}.pth": f"{_folder(recipe)}\n".encode()}
-        files[metadata] = archive.read(metadata)
+        files[metadata] = zips.read(archive, metadata)
         files[f"{info}/WHEEL"] = (
             b"Wheel-Version: 1.0\nGenerator: modelstacks\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )

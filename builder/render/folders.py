@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder import zips
 from builder.errors import InputError, JobError
 from builder.files import held, same_file, sha256_of, write_atomic
 from builder.lock.model import Artifact, StackLock
@@ -132,11 +133,18 @@ def uv_program(lock: StackLock, settings: Settings) -> Path:
         program = folder / "uv"
         if not (program.is_file() and note.is_file() and note.read_text() == sha256_of(program)):
             wheel = verified(tool, settings)
-            with zipfile.ZipFile(wheel) as archive:
-                members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
-                if len(members) != 1:
-                    fix = "run `make fetch VERIFY=1`"
-                    raise JobError("the uv wheel holds no uv program", where=str(wheel), fix=fix)
-                write_atomic(program, archive.read(members[0]), mode=0o755)
+            write_atomic(program, _uv_of(wheel), mode=0o755)
             write_atomic(note, sha256_of(program))
     return folder
+
+
+def _uv_of(wheel: Path) -> bytes:
+    try:
+        with zips.opened(wheel) as archive:
+            members = [name for name in archive.namelist() if name.endswith(".data/scripts/uv")]
+            if len(members) == 1:
+                return zips.read(archive, members[0])
+            why = f"it lists {len(members)} of that name"
+    except zipfile.BadZipFile as error:
+        why = str(error)
+    raise JobError("the uv wheel holds no uv program", where=str(wheel), why=why, fix="run `make fetch VERIFY=1`")

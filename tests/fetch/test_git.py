@@ -138,7 +138,7 @@ def test_a_submodule_at_a_hostile_address_is_refused(site, settings, repositorie
 )
 def test_a_tree_that_git_itself_would_not_write_is_refused(listing, said):
     """The listing is what git prints of a tree made by hand; git refuses to make one."""
-    text = "100644 blob {0}\t.gitmodules\0" + listing
+    text = listing if ".gitmodules" in listing else "100644 blob {0}\t.gitmodules\0" + listing
 
     def run(verb, *_):
         return text.format("1" * 40) if verb == "ls-tree" else ""
