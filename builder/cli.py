@@ -6,20 +6,28 @@ Exit codes: 0 done, 1 the job failed, 2 the input is wrong, 3 the surroundings l
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import signal
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from importlib import import_module
 from typing import TextIO
+from urllib.parse import quote
 
 import click
 
 from builder import __version__
 from builder.commands import verbs
 from builder.commands._common import Given, everywhere
-from builder.errors import InputErrors, ModelstacksError, SurroundingsError
-from builder.ui import Ui
+from builder.errors import InputErrors, JobError, ModelstacksError, SurroundingsError
+from builder.ui import Ui, plain
+
+# Variables whose values are no one's business, and how long such a value is at least.
+_SECRET, _SHORTEST = re.compile(r"(?i)token|secret|passw|credential|_key$|auth"), 6
+_LINES, _LINE = 60, 500  # of a traceback
 
 
 class Program(click.Group):
@@ -88,7 +96,9 @@ def _guarded(work: Callable[[], object], ui: Ui) -> int:
         ui.document({"errors": [one.document() for one in found], "exit": error.exit_code})
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        sys.stderr.write(plain(said.getvalue()))
         return 2
     except (KeyboardInterrupt, click.Abort):
         ui.warn("stopped; what is finished is kept, the same command goes on from there")
@@ -96,8 +106,8 @@ def _guarded(work: Callable[[], object], ui: Ui) -> int:
     except BrokenPipeError:
         _close(sys.stdout)
         return 1
-    except OSError as error:
-        return _unusable(error, ui)
+    except Exception as error:
+        return _unusable(error, ui) if isinstance(error, OSError) else _defect(error, ui)
 
 
 def _unusable(error: OSError, ui: Ui) -> int:
@@ -117,6 +127,31 @@ def _unusable(error: OSError, ui: Ui) -> int:
     ui.error(said)
     ui.document({"errors": [said.document()], "exit": said.exit_code})
     return said.exit_code
+
+
+def _defect(error: BaseException, ui: Ui) -> int:
+    """What nobody foresaw is a fault of this program: told with where it is from, and with no secret in its words."""
+    for line in _traced(error):
+        ui.say(line)
+    problem, fix = "this is a fault of modelstacks itself", "tell its maintainers, with the lines above"
+    said = JobError(problem, why=_traced(error)[-1], fix=fix)
+    ui.error(said)
+    ui.document({"errors": [said.document()], "exit": said.exit_code})
+    return said.exit_code
+
+
+def _traced(error: BaseException) -> list[str]:
+    """The last lines of a traceback, without logins, query values and the secrets of the environment."""
+    import traceback  # noqa: PLC0415 - nobody needs it in a good run
+
+    from builder.net.urls import clean_text  # noqa: PLC0415
+
+    named = {value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _SHORTEST}
+    text = clean_text("".join(traceback.format_exception(error)))
+    for form in {one for value in named for one in (value, quote(value, safe=""), b64encode(value.encode()).decode())}:
+        text = text.replace(form, "***")
+    text = re.sub(r"\b(Basic|Bearer)\s+[^\s'\"]+", r"\1 ***", text)
+    return [line[:_LINE] for line in text.splitlines()[-_LINES:]]
 
 
 def _close(stream: TextIO) -> None:

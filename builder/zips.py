@@ -1,4 +1,4 @@
-"""Zip files of others, wheels among them, which may be hostile: opened to a bound, every fault of one the same error."""
+"""Zip files of others, wheels among them: opened to a bound, whatever is wrong with one is the same error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pathlib import Path
 _LARGEST_LIST = 16 << 20
 # What is more than this many times its packed size, and large, is made to fill a disk.
 _MAX_RATIO, _SMALL = 100, 100 << 20
-_FAULTS = (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, IndexError)
+_FAULTS = (
+    zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError, IndexError
+)  # fmt: skip
 
 
 @contextmanager

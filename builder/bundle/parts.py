@@ -99,10 +99,14 @@ class Sink:
 
 
 class BundleBytes:
-    """A bundle's bytes from its file or its parts, which are opened one after the other."""
+    """A bundle's bytes from its file or its parts, which are opened one after the other.
 
-    def __init__(self, files: list[Path], parts: list[Part]) -> None:
-        self._files, self._parts = files, parts
+    parts: what is known of the files, each of which is held to its sha256 when its end is read. signed: whether that
+    is so of a single file, which somebody signed.
+    """
+
+    def __init__(self, files: list[Path], parts: list[Part], *, signed: bool = False) -> None:
+        self._files, self._parts, self._signed = files, parts, signed
         self.where = str(files[0])
         self._number = -1
         self._stream: BinaryIO | None = None
@@ -136,8 +140,10 @@ class BundleBytes:
         self._stream.close()
         self._stream = None
         if self._parts and self._digest.hexdigest() != self._parts[self._number].sha256:
-            name = self._parts[self._number].name
-            raise InputError(f"the part {name} is damaged", where=str(self._files[self._number]), fix=_FIX)
+            where = str(self._files[self._number])
+            if self._signed:
+                raise _other(where)
+            raise InputError(f"the part {self._parts[self._number].name} is damaged", where=where, fix=_FIX)
 
     def blame(self) -> None:
         """Read the part at hand to its end: raises InputError if it is the part that is damaged."""
@@ -153,15 +159,16 @@ class BundleBytes:
             self._stream.close()
 
 
-def source(path: Path) -> BundleBytes:
+def source(path: Path, *, signed: str = "") -> BundleBytes:
     """The bundle at path: its file, the list of its parts, any of the parts, or a folder that holds one bundle.
 
-    Raises InputError that names the part which is missing or of another size.
+    signed: the sha256 of the file or list that a signature was verified of; what is read is held to it, as another may
+    be there by now. Raises InputError that names the part which is missing or of another size.
     """
     path = whole(path)
     if not path.name.endswith(LIST):
-        return BundleBytes([path], [])
-    parts = _listed(path)
+        return BundleBytes([path], [Part(path.name, 0, signed)] if signed else [], signed=bool(signed))
+    parts = _listed(path, signed)
     for part in parts:
         file = path.with_name(part.name)
         if not file.is_file():
@@ -191,11 +198,19 @@ def _only(folder: Path) -> Path:
     return found[0]
 
 
-def _listed(path: Path) -> list[Part]:
+def _other(where: str) -> InputError:
+    why = "it was changed after its signature was verified"
+    return InputError("the bundle is not what was signed", where=where, why=why, fix=_FIX)
+
+
+def _listed(path: Path, signed: str) -> list[Part]:
     stem = path.name.removesuffix(LIST)
+    with path.open("rb") as stream:
+        data = stream.read(_LIST_LIMIT)
+    if signed and hashlib.sha256(data).hexdigest() != signed:
+        raise _other(str(path))
     try:
-        with path.open("rb") as stream:
-            value = json.loads(stream.read(_LIST_LIMIT).decode())
+        value = json.loads(data.decode())
         rows = value["parts"]
         parts = [Part(row["name"], row["size"], row["sha256"]) for row in rows]
         good = value["format"] == 1 and 0 < len(parts) <= _MOST and all(type(part.size) is int for part in parts)

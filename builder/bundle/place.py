@@ -44,17 +44,24 @@ class Imported:
 
 
 def import_(
-    bundle: Path, settings: Settings, ui: Ui, *, into: Path | None = None, overwrite_stacks: bool = False
+    bundle: Path,
+    settings: Settings,
+    ui: Ui,
+    *,
+    into: Path | None = None,
+    overwrite_stacks: bool = False,
+    signed: str = "",
 ) -> Imported:
     """Bring a bundle's files to wheels/ and assets/ of the home folder, and its stacks to `into`.
 
     bundle: its file, its list of parts, a part, or the folder that holds it. into: a folder of stacks, default the
-    last of the settings. A file that is there is never replaced, but for stack files under overwrite_stacks. Nothing
+    last of the settings. signed: what `require_signed` gave, which all that is read is held to before anything is
+    placed. A file that is there is never replaced, but for stack files under overwrite_stacks. Nothing
     is placed before every byte is verified. Raises InputError (the bundle, or a file that is there with other content)
     or SurroundingsError (the disk).
     """
     started = time.monotonic()
-    stream = source(bundle)
+    stream = source(bundle, signed=signed)
     try:
         with _held(settings, into or settings.own_stacks):
             work = _Import(Reader(stream, stream.where), stream.where, settings, into or settings.own_stacks)

@@ -47,8 +47,8 @@ def sign(file: Path, key: ec.EllipticCurvePrivateKey, out: Path | None) -> Path:
     return place
 
 
-def require_signed(bundle: Path, public: Path, signature: Path | None) -> None:
-    """Hold a bundle against its signature, before a byte of it is believed.
+def require_signed(bundle: Path, public: Path, signature: Path | None) -> str:
+    """Hold a bundle against its signature, before a byte of it is believed; gives the sha256 that was signed.
 
     Raises InputError where the key or signature is none, or the bundle is not what the owner of the key signed.
     """
@@ -61,12 +61,14 @@ def require_signed(bundle: Path, public: Path, signature: Path | None) -> None:
         raise InputError("this is no public key", where=str(public), why=str(error)[:200], fix=fix) from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InputError("the key is not one of ECDSA on P-256", where=str(public), fix=_MAKE)
+    sha256 = sha256_of(file)
     try:
-        key.verify(base64.b64decode(_read(place).strip(), validate=True), bytes.fromhex(sha256_of(file)), _SCHEME)
+        key.verify(base64.b64decode(_read(place).strip(), validate=True), bytes.fromhex(sha256), _SCHEME)
     except (InvalidSignature, binascii.Error):
         why = f"{place.name} is not a signature of it by the owner of {public.name}"
         fix = "do not import it: bring bundle and signature anew from who made them"
         raise InputError("the bundle is not what was signed", where=str(file), why=why, fix=fix) from None
+    return sha256
 
 
 def _read(path: Path) -> bytes:

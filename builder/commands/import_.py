@@ -37,10 +37,9 @@ def command(run: Run, bundle: Path, overwrite_stacks: bool, key: Path | None, si
     from builder.bundle import import_ as bring
     from builder.bundle import require_signed
 
-    if key:
-        require_signed(bundle, key, signature)
-    elif signature:
+    if signature and not key:
         raise InputError("--signature goes with --key", fix="name the public key too: --key FILE")
-    done = bring(bundle, run.settings, run.ui, overwrite_stacks=overwrite_stacks)
+    signed = require_signed(bundle, key, signature) if key else ""
+    done = bring(bundle, run.settings, run.ui, overwrite_stacks=overwrite_stacks, signed=signed)
     run.ui.say(f"{', '.join(done.stacks)}: {len(done.placed)} files placed, {done.kept} were there, id {done.id}")
     run.ui.document(done.document())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f'\"<>]+")
+# The length of a scheme is bounded, or a long word would be gone through from each of its letters.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\x00-\x1f\x7f'\"<>]+")
 
 
 def clean_url(url: str) -> str:

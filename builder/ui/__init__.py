@@ -8,6 +8,7 @@ rich is imported by the first line that is printed: `--help` and a run that only
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _WIDE = 200  # characters of a table's line off a terminal
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_LOGIN = re.compile(r"://[^/@\s]{1,200}@")
 _PLAIN_SECONDS = 5.0  # off a terminal, one progress line per this many seconds
 
 
@@ -36,11 +39,20 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def plain(text: str) -> str:
+    """A text that may be shown: each character that a terminal obeys, or that hides others, is a `?`; no logins.
+
+    Names of files, words of servers and programs, what a container says: none of them steers the terminal, and a login
+    in an address is not shown, whoever wrote it.
+    """
+    return _LOGIN.sub("://***@", _OBEYED.sub("?", text.replace("\r\n", "\n")))
+
+
 def _escape(text: str) -> str:
     """The text as rich shows it unchanged."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(plain(text))
 
 
 def _bar(console: Console) -> Progress:
@@ -135,9 +147,9 @@ class Ui:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(title=_escape(title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for number, column in enumerate(columns):
-            table.add_column(column, overflow="fold", no_wrap=number == 0)
+            table.add_column(_escape(column), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_escape(cell) for cell in row))
         self.console.print(table, soft_wrap=False)

@@ -140,7 +140,7 @@ def test_a_list_of_too_many_members_is_not_read(tmp_path: Path) -> None:
     count = zips._LARGEST_LIST // len(entry) + 1
     tail = struct.pack("<4s4H2LH", END, 0, 0, count & 0xFFFF, count & 0xFFFF, count * len(entry), 0, 0)
     archive.write_bytes(entry * count + tail)
-    with pytest.raises(JobError, match="its list of members has 1[0-9]{7} bytes"):
+    with pytest.raises(JobError, match=r"its list of members has 1[0-9]{7} bytes"):
         unpack(archive, "a", tmp_path / "a")
 
 
