@@ -13,7 +13,7 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builder import zips
-from builder.build import base, buildx
+from builder.build import base, buildx, members
 from builder.build.image import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, Unreachable
@@ -157,6 +157,7 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
 def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings, engine: Engine, ui: Ui) -> Artifact:
     """Compile one wheel and keep it."""
     jobs = _jobs(engine)
+    members.refuse(settings.home / item.folder / item.filename for item in lock.toolchain)
     base.ensure(lock.base, settings, engine, ui)
     rendered = render_recipe(stack, lock, recipe, settings)
     capabilities = f" for compute capability {', '.join(stack.gpus)}" if stack.gpus else ""

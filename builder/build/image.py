@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from builder.build import base, buildx, same_paths
+from builder.build import base, buildx, members, same_paths
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import JobError
 from builder.files import held
@@ -58,8 +58,10 @@ def build(
         there = engine.image(names[0])
         if use_cache and there and there.labels.get(BUILD_LABEL) == key:
             return Built(stack.name, names[0], there.id, there.size, False, time.monotonic() - started)
-        wheels = (item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool")
-        same_paths.refuse(settings.home / item.folder / item.filename for item in wheels if item not in lock.toolchain)
+        items = [item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool"]
+        members.refuse(settings.home / item.folder / item.filename for item in items)
+        wheels = (item for item in items if item not in lock.toolchain)
+        same_paths.refuse(settings.home / item.folder / item.filename for item in wheels)
         base.ensure(lock.base, settings, engine, ui)
         below = base.layers(lock.base, settings, engine)
         rendered = render(stack, lock, settings)

@@ -46,7 +46,10 @@ def _recorded(wheel: Path) -> list[tuple[str, str]]:
         with zips.opened(wheel) as archive:
             names = [name for name in archive.namelist() if _RECORD.fullmatch(name)]
             text = zips.read(archive, names[0]).decode() if len(names) == 1 else ""
+            there = {info.filename: f"{info.CRC:08x} of {info.file_size}" for info in archive.infolist()}
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError):
         return []
-    rows = [row for row in csv.reader(io.StringIO(text)) if len(row) >= 2]
-    return [(row[0], row[1]) for row in rows if row[1] and ".dist-info/" not in row[0]]
+    rows = {row[0]: row[1] for row in csv.reader(io.StringIO(text)) if len(row) >= 2 and row[1]}
+    # What a RECORD is silent about is installed all the same.
+    found = {name: rows.get(name, there[name]) for name in there if rows and not name.endswith("/")}
+    return [(name, digest) for name, digest in found.items() if ".dist-info/" not in name]

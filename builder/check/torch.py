@@ -12,7 +12,7 @@ from builder.check.model import Case
 from builder.check.rows import TorchBuild, TorchRelease
 from builder.check.spans import within
 
-_ARCHITECTURE = re.compile(r"(?P<kind>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P<only>[a-z]?)")
+_ARCHITECTURE = re.compile(r"(?P<kind>sm|compute)_(?P<major>[0-9]{1,3})(?P<minor>[0-9])(?P<only>[a-z]?)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
-from builder.net.urls import clean_text
+from builder.net.urls import clean_text, without_login
 from builder.origin import Origin
 from builder.settings import Settings
 
@@ -137,7 +137,8 @@ def opened(
         for turn in range(turns := max(len(addresses) for addresses in choices.values())):
             mirrors = {name: addresses[min(turn, len(addresses) - 1)] for name, addresses in choices.items()}
             sources = [
-                f"deb [arch=amd64 signed-by={signed}] {mirrors[_archive_of(distribution, suite)]} {suite} "
+                f"deb [arch=amd64 signed-by={signed}] "
+                f"{without_login(mirrors[_archive_of(distribution, suite)])} {suite} "
                 f"{_COMPONENTS[distribution]}"
                 for suite in suites
             ]
@@ -153,6 +154,7 @@ def _updated(
     """An Apt whose package lists are fresh; None where its mirrors cannot be read and are not the last ones."""
     retries = f'Acquire::Retries "{3 if last else 0}";\n'
     config = _prepare(home, sources, ca_bundle(settings), retries + apt_logins(mirrors.values(), home, settings))
+    mirrors = {name: without_login(url) for name, url in mirrors.items()}
     apt = Apt(config, dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
     try:
         apt._run("apt-get", "update", "-qq")

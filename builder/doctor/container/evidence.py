@@ -86,7 +86,7 @@ def _pythons(container: Container, unseen: list[str]) -> list[str]:
         lines = said.out.split()
         if said.code or len(lines) < 2 or not plain_path(lines[-2]):
             continue
-        if re.fullmatch(r"\d+\.\d+", lines[-1]) and tuple(map(int, lines[-1].split("."))) >= _OLDEST:
+        if re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", lines[-1]) and tuple(map(int, lines[-1].split("."))) >= _OLDEST:
             found.append(lines[-2])
         else:
             old.append(f"{python} is Python {clean(lines[-1], 20)}, too old for the probes (3.7 or newer)")
@@ -114,7 +114,7 @@ def _gpu_without_python(container: Container) -> DriverGpus:
 def _system_without_python(container: Container) -> System:
     """The distribution's name and the CUDA libraries of the loader's cache; libcuda.so is the driver's, and none."""
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', container.run(["cat", "/etc/os-release"]).out, re.MULTILINE)
-    cached = re.findall(r"^\s*(\S+) .*=> (\S+)$", container.run(["ldconfig", "-p"]).out, re.MULTILINE)
+    cached = re.findall(r"^[ \t]?(\S+) .*=> (\S+)$", container.run(["ldconfig", "-p"]).out, re.MULTILINE)
     cuda = {
         name: path for name, path in cached if re.match(r"lib(cudnn|cudart|cublas|cufft|curand|nvrtc|nvinfer)", name)
     }

@@ -17,6 +17,7 @@ from builder.doctor.container.text import clean, one_line, plain_path
 Level = Literal["error", "warning", "note"]
 Text = Annotated[str, AfterValidator(one_line)]
 Lines = Annotated[str, AfterValidator(clean)]
+Number = Annotated[int, Field(ge=0, lt=1 << 60)]
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 PlainPaths = Annotated[tuple[PlainPath, ...], AfterValidator(lambda given: tuple(filter(None, given)))]
 
@@ -33,7 +34,7 @@ class Process(Seen):
     library_path, python_path: its LD_LIBRARY_PATH and its PYTHONPATH. loaded: CUDA libraries of its map by file name.
     """
 
-    pid: int
+    pid: Number
     python: PlainPath
     library_path: Text
     python_path: Text
@@ -64,7 +65,7 @@ class Device(Seen):
 
     name: Text
     capability: Text
-    memory: int = 0
+    memory: Number = 0
 
 
 class DriverGpus(Seen):

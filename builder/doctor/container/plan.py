@@ -16,7 +16,7 @@ from builder.check import packaged_facts
 from builder.doctor.container.model import Evidence, Interpreter, Provider
 
 _DRIVER = re.compile(r"lib(cuda|nvidia-[\w-]+|nvcuvid|nvoptix)\.so\.\d+")  # comes with the host's driver
-_CUBLAS = re.compile(r"libcublas(?:Lt)?\.so\.(\d+)")
+_CUBLAS = re.compile(r"libcublas(?:Lt)?\.so\.([0-9]{1,4})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,10 @@ def _plan(build: Build, keep: bool, python: Interpreter, provider: Provider, evi
 def _wheels(names: Sequence[str], cuda: str) -> Iterator[tuple[str, str, str]]:
     """Package, versions and folder of the wheels that hold libraries; each wheel's major version is its libraries'."""
     for name in names:
-        major = int(re.sub(r".*\.so\.(\d+).*", r"\1", name))
+        found = re.search(r"\.so\.([0-9]{1,4})\b", name)
+        if found is None:
+            continue  # the container names what no wheel holds
+        major = int(found[1])
         for row in packaged_facts()["library_folders"]:
             if name in row["libraries"] and _cuda_of(row) == cuda:
                 yield row["package"], f">={major},<{major + 1}", row["folder"]

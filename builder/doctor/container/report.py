@@ -14,6 +14,7 @@ from builder.errors import InputError
 from builder.files import write_atomic
 from builder.ui import Ui, human_bytes
 
+_ROWS, _CELL = 60, 1000  # rows of a table, characters of a cell
 _SHOWN = ("onnxruntime", "onnxruntime-gpu", "torch", "numpy", "scipy", "tensorflow")
 
 
@@ -36,12 +37,12 @@ class ContainerReport:
 
     def show(self, ui: Ui) -> None:
         """The facts, the findings, and what to do about the first one."""
-        ui.table(f"container {self.evidence.container.name}", ["what", "seen"], self._rows())
+        ui.table(f"container {self.evidence.container.name}", ["what", "seen"], _few(self._rows()))
         if not self.findings:
             ui.say("nothing is wrong with what was looked at")
             return
         rows = [[one.level, one.rule, one.where, one.problem, one.fix] for one in self.findings]
-        ui.table("", ["level", "rule", "where", "problem", "fix"], rows)
+        ui.table("", ["level", "rule", "where", "problem", "fix"], _few(rows))
         first = self.findings[0]
         ui.say(f"first: {first.fix}")
         ui.say(f"because: {first.why}")
@@ -62,15 +63,17 @@ class ContainerReport:
         lines = [f"# Container {markdown(self.evidence.container.name)}", ""]
         if not self.findings:
             lines += ["Nothing is wrong with what was looked at.", ""]
-        for number, one in enumerate(self.findings, 1):
+        for number, one in enumerate(self.findings[:_ROWS], 1):
             lines += [f"## {number}. {markdown(one.problem)}", ""]
             lines += [f"- {title}: {markdown(text)}" for title, text in _told(one) if text]
             for title, commands in (("To try it in the running container:", one.try_now), ("In the image:", one.image)):
                 if commands:
                     lines += ["", title, "", *(f"    {command}" for command in commands)]
             lines.append("")
+        if len(self.findings) > _ROWS:
+            lines += [f"… and {len(self.findings) - _ROWS} more.", ""]
         lines += ["## What was seen", "", "| what | seen |", "|---|---|"]
-        lines += [f"| {markdown(what)} | {markdown(seen)} |" for what, seen in self._rows()]
+        lines += [f"| {markdown(what)} | {markdown(seen)} |" for what, seen in _few(self._rows())]
         return "\n".join(lines) + "\n"
 
     def _rows(self) -> list[list[str]]:
@@ -78,6 +81,12 @@ class ContainerReport:
         for python in self.evidence.interpreters:
             rows += _python_rows(python)
         return [[what, seen] for what, seen in rows if seen]
+
+
+def _few(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """As many rows, and of each cell as much, as somebody reads; --json has them all."""
+    found = [[cell if len(cell) <= _CELL else f"{cell[:_CELL]}…" for cell in row] for row in rows[:_ROWS]]
+    return found + ([["…", f"and {len(rows) - _ROWS} more", *[""] * (len(rows[0]) - 2)]] if len(rows) > _ROWS else [])
 
 
 def _missing(one: Provider) -> str:

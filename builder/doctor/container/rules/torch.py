@@ -89,7 +89,7 @@ def _on_gpu(python: Interpreter, torch: Torch, evidence: Evidence) -> Iterator[C
     for device in evidence.gpu.devices:
         if (
             torch.arches
-            and re.fullmatch(r"\d+\.\d", device.capability)
+            and re.fullmatch(r"[0-9]{1,3}\.[0-9]", device.capability)
             and not named_code_runs(torch.arches, device.capability)
         ):
             yield _architecture(python, torch, device)
