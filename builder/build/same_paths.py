@@ -51,5 +51,5 @@ def _recorded(wheel: Path) -> list[tuple[str, str]]:
         return []
     rows = {row[0]: row[1] for row in csv.reader(io.StringIO(text)) if len(row) >= 2 and row[1]}
     # What a RECORD is silent about is installed all the same.
-    found = {name: rows.get(name, there[name]) for name in there if rows and not name.endswith("/")}
-    return [(name, digest) for name, digest in found.items() if ".dist-info/" not in name]
+    silent = {name: digest for name, digest in there.items() if rows and name not in rows and not name.endswith("/")}
+    return [(name, digest) for name, digest in {**rows, **silent}.items() if ".dist-info/" not in name]

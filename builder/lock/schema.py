@@ -37,7 +37,8 @@ Project = Annotated[
     str, Text(r"^[a-z0-9]([a-z0-9-]{0,198}[a-z0-9])?$", "the canonical name of a Python package", "typing-extensions")
 ]
 Platform = Annotated[str, Text(r"^x86_64-manylinux_2_[0-9]{1,2}$", "a platform", "x86_64-manylinux_2_36")]
-Address = Annotated[str, Text(r"^[\x21-\x7e]{0,4096}$", "an address on one line", "https://example.org/net.pth")]
+# The ellipsis stands where a query or a path parameter was left out of what is shown.
+Address = Annotated[str, Text(r"^[\x21-\x7e…]{0,4096}$", "an address on one line", "https://example.org/net.pth")]
 Wanted = Annotated[
     str, Text(r"^[A-Za-z0-9][A-Za-z0-9._+!%~=@:/-]{0,299}$", "the name of what is unresolved", "nvidia/cuda")
 ]

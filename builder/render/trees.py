@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import io
 import lzma
 import os
-import posixpath
 import tarfile
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from builder.errors import InputError, SurroundingsError
 from builder.files import sync_folder
 from builder.spec.files import mode
 from builder.spec.parts import Edit
 
-_LARGEST = 16_000_000  # bytes of a file that is edited
+_LARGEST = 16_000_000  # bytes of a file that is edited, and of what a header may bring
+_MOST = 300_000  # members; the sources of the largest engines have some 100,000
+# What is more than this many times its packed size, and large, is made to fill a disk.
+_MAX_RATIO, _SMALL = 200, 1 << 30
+_PACKED: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_FAULTS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, RecursionError)
 
 
 def write_tree(
@@ -27,9 +35,9 @@ def write_tree(
 
     sdist: the archive holds one folder, NAME-VERSION, which is left out. beside: further files by their path, each in
     the place of the archive's own of that path. Raises InputError for an archive that
-    cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), for
-    a file that an edit names and the archive lacks, and for an edit whose text is not there as often as it says;
-    SurroundingsError for a full disk.
+    cannot be read or holds anything but plain files, folders and symbolic links (in an sdist: that stay inside), none
+    of them behind a link, for one that unpacks to very much, for a file that an edit names and the archive lacks, and
+    for an edit whose text is not there as often as it says; SurroundingsError for a full disk.
     """
     beside = beside or {}
     wanted: dict[str, list[Edit]] = {}
@@ -39,12 +47,14 @@ def write_tree(
     aside = out.with_name(f".{out.name}.new")  # one name: what a killed run left is written over
     try:
         try:
-            with tarfile.open(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
-                for member in source:
-                    _copy(member, source, target, wanted, sdist=sdist, without=beside)
+            with _opened(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
+                links: set[str] = set()
+                for member in _bounded(source, archive.stat().st_size):
+                    _copy(member, source, target, wanted, links, sdist=sdist, without=beside)
                 for name, path in sorted(beside.items()):
+                    _refuse_behind(name, links)
                     _add(name, path, target)
-        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        except _FAULTS as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise SurroundingsError("the disk is full", where=str(out.parent), fix="make room there") from None
             fix = "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
@@ -61,11 +71,62 @@ def write_tree(
     sync_folder(out.parent)
 
 
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    """The archive, unpacked as it is read; no header of it may bring more than can be kept in memory."""
+    with archive.open("rb") as raw:
+        start = raw.read(2)
+    unpack = _PACKED.get(start)
+    with (
+        unpack(archive) if unpack else archive.open("rb") as stream,
+        tarfile.open(archive, "r:", fileobj=_Headers(stream)) as source,
+    ):
+        yield source
+
+
+class _Headers(io.RawIOBase):
+    """A stream of which no more than so many bytes are read at once."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= _LARGEST + tarfile.RECORDSIZE:
+            raise tarfile.ReadError(f"a header is of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _bounded(source: tarfile.TarFile, packed: int) -> Iterator[tarfile.TarInfo]:
+    """The members. Raises InputError where they are, or unpack to, very much more than the archive is large."""
+    size = 0
+    for number, member in enumerate(source, 1):
+        size += member.size if member.isfile() else 0
+        if number > _MOST or (size > _SMALL and size > _MAX_RATIO * packed):
+            why = f"{number} members of {size} bytes, in {packed} bytes"
+            fix = "do not use this archive"
+            raise InputError("the archive unpacks to very much", where=str(source.name), why=why, fix=fix)
+        yield member
+
+
+def _refuse_behind(name: str, links: set[str]) -> None:
+    """Raise InputError for what would be written through a link of the archive."""
+    if link := next((name[:end] for end, char in enumerate(name) if char == "/" and name[:end] in links), ""):
+        why = f"{link[:200]!r} is a link in it"
+        raise InputError(f"{name[:200]!r} is in the archive", why=why, fix="do not use this archive")
+
+
 def _copy(
     member: tarfile.TarInfo,
     source: tarfile.TarFile,
     target: tarfile.TarFile,
     wanted: dict[str, list[Edit]],
+    links: set[str],
     *,
     sdist: bool,
     without: Container[str],
@@ -78,6 +139,8 @@ def _copy(
     if not parts:
         return
     name = "/".join(parts)
+    _refuse_behind(name, links)
+    (links.add if member.issym() else links.discard)(name)
     if name in without and not member.isdir():
         return
     entry = tarfile.TarInfo(name)
@@ -110,12 +173,22 @@ def _unsafe(member: tarfile.TarInfo, parts: Sequence[str], *, sdist: bool) -> st
     """Why a member may not be unpacked, "" where it may. A repository may link to anywhere, an sdist not (PEP 721)."""
     if ".." in parts or member.name.startswith("/"):
         return "it climbs out of its folder"
+    if "\0" in member.name + member.linkname:
+        return "its name holds a NUL"
+    if member.issparse():
+        return "a sparse file"
     if member.issym() and sdist:
-        target = posixpath.normpath(posixpath.join(*parts[1:-1], member.linkname))
-        return "a link that leads out of its folder" if target.startswith(("/", "..")) else ""
+        return "a link that leads out of its folder" if _leads_out(parts[1:-1], member.linkname) else ""
     if member.isfile() or member.isdir() or member.issym():
         return ""
     return "a hard link" if member.islnk() else "neither a file, a folder nor a link"
+
+
+def _leads_out(folder: Sequence[str], target: str) -> bool:
+    """Whether a link in a folder may lead out: `..` behind a name, which may be a link itself, leads anywhere."""
+    steps = [part for part in target.split("/") if part not in ("", ".")]
+    upwards = next((place for place, step in enumerate(steps) if step != ".."), len(steps))
+    return target.startswith("/") or ".." in steps[upwards:] or upwards > len(folder)
 
 
 def _edited(name: str, data: bytes, edits: Sequence[Edit]) -> bytes:

@@ -19,10 +19,12 @@ from urllib.parse import quote, urlsplit
 import pytest
 import trustme
 
+from builder.bundle.own import own_wheels, running_python
 from builder.engine.client import Engine
 from builder.files import same_file
 from builder.net.archive import archive
 from builder.settings import load
+from builder.ui import Ui
 from tests.conftest import IMAGES, cli, remove_images, write_stack
 from tests.fetch.conftest import Handler as GitHandler
 from tests.fetch.conftest import Site
@@ -132,6 +134,9 @@ def place(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         same_file(path, root / "home" / path.relative_to(checkout.home))
         if path.name.startswith("uv-"):
             made.files[path.name] = path.read_bytes()
+    own = own_wheels(running_python(), checkout, Ui(), offline=False)
+    for path in [*own, *own[0].parent.glob(".cp*.list")]:
+        same_file(path, root / "home" / "assets" / "own-wheels" / path.name)
     name, data = wheel("demo", "1.0")
     made.files |= {name: data, "net.bin": b"net" * 1000, "two.bin": b"two" * 1000}
     given(made, first, second)
