@@ -21,10 +21,10 @@ from tests.render.test_trees import SETUP, content, edit, member, packed
 TOP = member("knn-1/setup.py", SETUP)
 
 
-def pax(name: str, data: bytes = b"x", /, **records: str) -> bytes:
+def pax(name: str, data: bytes = b"x", kind: bytes = tarfile.REGTYPE, /, **records: str) -> bytes:
     """A file whose PAX header overrides what its own header says."""
     info = tarfile.TarInfo(name)
-    info.size, info.pax_headers = len(data), records
+    info.type, info.size, info.pax_headers = kind, len(data), records
     return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
 
 
@@ -57,9 +57,7 @@ def sparse_pax() -> bytes:
 CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a path of PAX that climbs": (lambda: pax("knn-1/a", path="../../etc/evil"), "it climbs"),
     "a path of PAX that is absolute": (lambda: pax("knn-1/a", path="/etc/evil"), "it climbs"),
-    "a link of PAX": (
-        lambda: pax("knn-1/a", b"", linkpath="/etc").replace(b"\x000\0", b"\x002\0"), "^$|a link that leads out|checksum|bad"
-    ),
+    "a link of PAX": (lambda: pax("knn-1/a", b"", tarfile.SYMTYPE, linkpath="/etc"), "a link that leads out"),
     "a size of PAX beyond the end": (lambda: pax("knn-1/a", size="99999999999"), "unpacks to very much"),
     "a size of PAX that is none": (lambda: pax("knn-1/a", size="evil"), ""),
     "a size of PAX below none": (lambda: pax("knn-1/a", size="-5"), ""),
@@ -97,7 +95,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "an unknown kind": (lambda: raw("knn-1/a", b"Z"), ""),
 }  # fmt: skip
 # What is taken for a plain file or left out by tar's own rules: nothing odd is written.
-HARMLESS = {"a link of PAX", "a size of PAX that is none", "a size of PAX below none", "another archive behind it",
+HARMLESS = {"a size of PAX that is none", "a size of PAX below none", "another archive behind it",
             "an unknown kind"}  # fmt: skip
 
 

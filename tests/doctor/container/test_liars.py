@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from builder.doctor.container import ContainerReport, doctor_container
-from builder.doctor.container.look import _VERSION
+from builder.doctor.container.evidence import _VERSION
 from builder.ui import Ui
 from tests.conftest import cli, document
 from tests.doctor.container.conftest import Start
