@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import docker
 
 _LAST_LINES = 12
-_LINKS = 8  # symbolic links that are followed out of a container
+_LARGEST_FILE, _LINKS = 64 << 20, 8  # bytes of a file that is copied out of a container, links followed on the way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,12 +213,16 @@ class Engine:
             self.remove_container(made["Id"], running=True)
 
     def copied(self, container: str, path: str) -> bytes | None:
-        """A file of a container, links followed; None where there is none."""
+        """A file of a container, links followed; None where there is none. Raises JobError for a very large one."""
         for _ in range(_LINKS):
             try:
                 with self._saying("docker cp failed", path):
                     pieces, about = self._api.get_archive(container, path)
-                    data = b"".join(pieces)
+                    data = bytearray()
+                    for piece in pieces:
+                        data += piece
+                        if len(data) > _LARGEST_FILE:
+                            raise JobError(f"{path} is larger than {_LARGEST_FILE} bytes", where=container)
             except _AbsentError:
                 return None
             if not about.get("linkTarget"):

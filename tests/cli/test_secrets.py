@@ -69,7 +69,7 @@ def forms(secret: str) -> set[bytes]:
 
 
 def handler(place: Place, git: Path) -> type[http.server.BaseHTTPRequestHandler]:
-    """An index that wants a login, files behind a token in their path, and git."""
+    """An index and git that want a login, and files behind a token in their path."""
 
     class Handler(GitHandler):
         site = Site()
@@ -78,7 +78,7 @@ def handler(place: Place, git: Path) -> type[http.server.BaseHTTPRequestHandler]
         def do_GET(self) -> None:
             place.seen += [self.headers.get("Authorization", ""), self.path]
             path = self.path.partition("?")[0]
-            if path.startswith("/simple/") and "Authorization" not in self.headers:
+            if path.startswith(("/simple/", "/git/")) and "Authorization" not in self.headers:
                 return self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="x"'})
             if path.startswith("/simple/"):
                 project = path.split("/")[2]

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pytest
 
 from builder.doctor.container import ContainerReport, doctor_container
 from builder.doctor.container.evidence import _VERSION
+from builder.engine.client import Engine
+from builder.errors import JobError
 from builder.ui import Ui
 from tests.conftest import cli, document
 from tests.doctor.container.conftest import Start
@@ -289,6 +292,17 @@ def test_programs_that_lie_where_there_is_no_python(
     assert report.evidence.interpreters == ()
     capsys.readouterr()
     holds(report, capsys, tmp_path)
+
+
+def test_a_file_copied_out_of_a_container_is_bounded(start: Start, engine: Engine) -> None:
+    """As the list of an image's packages, which `lock` reads, could have any size."""
+    name = start(program=("sh", "-c", "head -c 1G /dev/zero > /large; echo small > /small; exec sleep 3600"))
+    while engine.run(["exec", name, "test", "-s", "/small"], check=False).returncode:
+        time.sleep(0.1)
+    with pytest.raises(JobError, match="/large is larger than 67108864 bytes"):
+        engine.copied(name, "/large")
+    assert engine.copied(name, "/small") == b"small\n"
+    assert engine.copied(name, "/gone") is None
 
 
 @pytest.mark.parametrize(
