@@ -74,8 +74,8 @@ def is_locked(image: ImageFacts, base: LockedBase) -> bool:
     return not base.blobs or image.id.removeprefix("sha256:") in {blob.sha256 for blob in base.blobs[:2]}
 
 
-def layers(base: LockedBase, settings: Settings, engine: Engine) -> tuple[str, ...]:
-    """The sha256 of each layer of the base that the engine has, first one first: what is built on it begins with them.
+def seen(base: LockedBase, settings: Settings, engine: Engine) -> ImageFacts:
+    """The base that the engine has; the layers of what is built on it begin with its own.
 
     Raises JobError where its tag no longer stands for the base that `ensure` saw or put there.
     """
@@ -83,7 +83,7 @@ def layers(base: LockedBase, settings: Settings, engine: Engine) -> tuple[str, .
     if there is None or not is_locked(there, base) or there.layers != (_made(base, settings) or there.layers):
         why = f"it is {there.id if there else 'gone'}: another user or home of this engine changed it"
         raise JobError("the base image is no longer the verified one", where=tag, why=why, fix="run the build again")
-    return there.layers
+    return there
 
 
 def _made(base: LockedBase, settings: Settings) -> tuple[str, ...]:

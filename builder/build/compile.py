@@ -165,12 +165,12 @@ def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings,
     folder = _folder(recipe, settings)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with scratch(folder.parent / ".scratch", "compiling-") as aside:
-        below = base.layers(lock.base, settings, engine)
+        below = base.seen(lock.base, settings, engine)
         try:
             buildx.extract(rendered, engine, ui, aside, epoch=lock.epoch, arguments={"MAX_JOBS": jobs})
         except JobError as error:
             raise _explained(error, recipe, rendered.folder / "build.log") from None
-        if base.layers(lock.base, settings, engine) != below:
+        if base.seen(lock.base, settings, engine) != below:
             raise JobError("the base image was exchanged during the compile", where=recipe.project, fix="build again")
         wheel = _the_wheel(aside, recipe)
         record = {"filename": wheel.name, "size": wheel.stat().st_size, "sha256": sha256_of(wheel)}

@@ -63,7 +63,7 @@ def build(
         wheels = (item for item in items if item not in lock.toolchain)
         same_paths.refuse(settings.home / item.folder / item.filename for item in wheels)
         base.ensure(lock.base, settings, engine, ui)
-        below = base.layers(lock.base, settings, engine)
+        below = base.seen(lock.base, settings, engine)
         rendered = render(stack, lock, settings)
         ui.step(f"building {names[0]}")
         labels = {BUILD_LABEL: key, "org.opencontainers.image.base.digest": base.digest(lock.base, engine)}
@@ -72,7 +72,7 @@ def build(
         made = engine.image(names[0])
         if made is None:
             raise RuntimeError(f"{names[0]} was built but the engine does not list it")
-        if made.layers[: len(below)] != below:
+        if engine.image(base_tag(lock.base)) != below or made.layers[: len(below.layers)] != below.layers:
             _take_back(earlier, engine)
             why = "its name was given to another image meanwhile, by another user or home of this engine"
             problem = f"{names[0]} was not built on the base that was verified"
