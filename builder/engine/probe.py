@@ -51,7 +51,6 @@ class EngineInfo:
     nvidia_runtime: bool
     root_dir: str
     architecture: str
-    rootless: bool
     cores: int = 1
     memory: int = 0
 
@@ -191,7 +190,6 @@ def facts(info: Mapping[str, Any], host: str, *, builds: bool = True) -> EngineI
         nvidia_runtime="nvidia" in (info.get("Runtimes") or {}),
         root_dir=str(info.get("DockerRootDir") or ""),
         architecture=str(info.get("Architecture") or ""),
-        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         cores=int(info.get("NCPU") or 1),
         memory=int(info.get("MemTotal") or 0),
     )

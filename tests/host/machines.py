@@ -19,7 +19,6 @@ ENGINE = EngineInfo(
     nvidia_runtime=False,
     root_dir="/var/lib/docker",
     architecture="x86_64",
-    rootless=False,
 )
 WITH_GPU = replace(ENGINE, cdi=("nvidia.com/gpu=all",))
 DISK = Disk(path=Path("/srv/modelstacks"), free=500 * GB, total=1000 * GB, device=1, writable=True, missing=False)
