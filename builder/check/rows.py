@@ -22,6 +22,15 @@ class Sourced(TypedDict):
     unverified: NotRequired[bool | tuple[str, ...]]
 
 
+class ChangedReleases(Sourced):
+    """Releases that do something else than those before, without an error at once."""
+
+    packages: tuple[str, ...]
+    versions: str
+    change: str
+    fix: str
+
+
 class ComputeCapability(Sourced):
     """A compute capability, and the CUDA toolkits whose nvcc knows it."""
 
@@ -94,6 +103,15 @@ class DriverTrouble(Sourced):
     trouble: str
     problem: str
     cause: str
+    fix: str
+
+
+class ExecutableStacks(Sourced):
+    """Wheels that cannot be imported where an executable stack is refused."""
+
+    packages: tuple[str, ...]
+    versions: str
+    distributions: tuple[str, ...]
     fix: str
 
 
@@ -302,6 +320,7 @@ class UnusableReleases(Sourced):
 class Facts(TypedDict):
     """All tables, by the name of their file; smoke_names is read from the folder of smoke tests."""
 
+    changed_releases: tuple[ChangedReleases, ...]
     compute_capabilities: tuple[ComputeCapability, ...]
     conflicting_packages: tuple[ConflictingPackages, ...]
     cuda_driver_families: tuple[CudaDriverFamily, ...]
@@ -311,6 +330,7 @@ class Facts(TypedDict):
     cuda_toolkits: tuple[CudaToolkit, ...]
     distributions: tuple[Distribution, ...]
     driver_troubles: tuple[DriverTrouble, ...]
+    executable_stacks: tuple[ExecutableStacks, ...]
     gone_from_index: tuple[GoneFromIndex, ...]
     gpus: tuple[NamedGpu, ...]
     host_needs: tuple[HostNeed, ...]

@@ -32,4 +32,6 @@ def test_nothing_of_an_earlier_state_is_left(tmp_path: Path) -> None:
     assert context("run", "a/b/deep.txt").keys() == {"serve", "serve/run", "serve/a", "serve/a/b", "serve/a/b/deep.txt"}
     assert context("run", "a")["serve/run"] == 0o755
     assert context("a").keys() == {"serve", "serve/a"}
+    # BuildKit obeys a .dockerignore in a named context: none gets into one (findings/dockerignore-named-context.sh).
+    assert context("run", ".dockerignore").keys() == {"serve", "serve/run"}
     assert context("a/now.txt").keys() == {"serve", "serve/a", "serve/a/now.txt"}

@@ -133,3 +133,15 @@ def test_containers_that_cannot_be_looked_into_are_input_errors(start, engine) -
     with pytest.raises(InputError, match="is no name of a container"):
         Container.find("--help")
     assert cli("doctor", "--container", name, "onnx-cpu").returncode == 2
+
+
+def test_a_package_of_lazy_names_is_imported_whole(start, diagnose, tmp_path) -> None:
+    """As lazy-loader 0.6 does it: names are filled at a first use, or at once where EAGER_IMPORT is set."""
+    (tmp_path / "skimage").mkdir()
+    (tmp_path / "skimage" / "__init__.py").write_text("")
+    lazy = "import os\nif os.environ.get('EAGER_IMPORT'):\n    import numpy.no_such_part\n"
+    (tmp_path / "skimage" / "measure.py").write_text(lazy)
+    (tmp_path / "scikit_image-0.26.0.dist-info").mkdir()
+    (tmp_path / "scikit_image-0.26.0.dist-info" / "METADATA").write_text("Name: scikit-image\nVersion: 0.26.0\n")
+    report = diagnose(start(mounts={SITE: tmp_path}, env=PATH))
+    assert report.findings[0].problem == "skimage.measure (scikit-image 0.26.0) cannot be imported"

@@ -18,8 +18,10 @@ import sysconfig
 from pathlib import Path
 
 ASKED = json.loads(sys.argv[1])
+# Packages of lazy names (scikit-image, librosa) import nothing before a first use, unless they are told (lazy-loader).
 IMPORT = """
-import importlib, sys
+import importlib, os, sys
+os.environ["EAGER_IMPORT"] = "1"
 module = importlib.import_module(sys.argv[1])
 print(getattr(sys.modules[sys.argv[1].partition(".")[0]], "__version__", ""))
 """
