@@ -317,3 +317,19 @@ def test_a_module_that_nobody_asked_about_or_that_nothing_brings_is_no_traceback
     for name in (module, *(row["module"] for row in modules())):  # the known ones: without their distributions
         found = diagnose(evidence(imports=[{"module": name, "ok": False, "version": "", "said": said}]))
         assert name in {row["module"] for row in modules()} or not found
+
+
+@pytest.mark.parametrize(
+    ("version", "capability", "fix"),
+    [
+        ("1.31.1", "12.1", "install onnxruntime-gpu>=1.28,<1.29"),
+        ("1.31.1", "12.0", ""),
+        ("1.28.0", "12.1", ""),
+        ("1.28.0", "10.3", "install onnxruntime-gpu>=1.24,<1.27"),
+        ("1.23.2", "12.1", ""),
+    ],
+)
+def test_onnxruntime_without_code_for_the_gpu(version: str, capability: str, fix: str) -> None:
+    gpu = {**H200, "driver": "595.45.04", "devices": [{"name": "GPU", "capability": capability}]}
+    found = diagnose(evidence(gpu=gpu, distributions=[dist("onnxruntime-gpu", version)]))
+    assert [one.fix for one in found if one.rule == "onnxruntime_architecture"] == ([fix] if fix else [])

@@ -8,6 +8,7 @@ from builder.doctor.container.rules import (
     cudnn,
     gpu,
     imports,
+    onnxruntime,
     provider_libraries,
     session,
     torch,
@@ -15,7 +16,7 @@ from builder.doctor.container.rules import (
     unseen,
 )
 
-RULES = (conflicting_packages, imports, provider_libraries, cudnn, torch, session, trust, gpu, unseen)
+RULES = (conflicting_packages, imports, provider_libraries, onnxruntime, cudnn, torch, session, trust, gpu, unseen)
 _LEVELS = ("error", "warning", "note")
 
 
