@@ -11,7 +11,7 @@ _WIDTH = 80  # columns of HELP; no page of click's is wider
 
 
 def main() -> None:
-    """Run the command line; does not return."""
+    """Run the command line; all but the page of help ends by SystemExit."""
     if not _told(sys.argv[1:]):
         _light()
         from builder.cli import main as run  # noqa: PLC0415 - with click, which the page of help does not need
@@ -42,18 +42,6 @@ def _light() -> None:
     """Leave out of a start what it does not need."""
     gc.set_threshold(50_000)  # of 700 new objects each, all that is loaded was looked through again and again
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # which are looked for in every installed package
-    _later("importlib.metadata")  # by which pydantic would
-
-
-def _later(name: str) -> None:
-    """Have a module loaded when something of it is used."""
-    from importlib import util  # noqa: PLC0415
-
-    spec = util.find_spec(name)
-    if name not in sys.modules and spec and spec.loader:
-        spec.loader = util.LazyLoader(spec.loader)
-        sys.modules[name] = module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
 
 
 if __name__ == "__main__":

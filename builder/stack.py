@@ -100,7 +100,9 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
     with timed(seconds, "check"):
         refuse_errors(check(stack, lock), ui)
     lock = settle(lock, stack.folder, settings, ui, frozen=frozen or offline)
-    engine = Engine.connect()
+    engine = Engine.connect(builds=False)
+    if engine.image(settings.image(stack.name)) is None:
+        engine.require_buildx()  # before anything is fetched; where there is an image, only once another is built
     with timed(seconds, "fetch"):
         fetched = fetch(lock.artifacts(), lock.indexes, settings, ui, offline=offline)
     with timed(seconds, "compile"):

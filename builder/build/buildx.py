@@ -62,6 +62,7 @@ def extract(rendered: Rendered, engine: Engine, ui: Ui, out: Path, *, epoch: int
 def _command(rendered: Rendered, engine: Engine, epoch: int) -> list[str]:
     # It lies in a folder that anybody may write to, and is held to what we make where it is used.
     require_ours(rendered.dockerfile.read_text(), rendered.contexts, str(rendered.dockerfile))
+    engine.require_buildx()
     command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
     command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64"]
     command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]

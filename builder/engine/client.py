@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -65,6 +65,11 @@ class Engine:
         """
         info, prefix, endpoint = probe.ask(host, builds=builds)
         return cls(info, prefix, endpoint)
+
+    def require_buildx(self) -> None:
+        """For one that was connected to without: raise EngineError where buildx is missing or too old."""
+        if not self.info.buildx:
+            self.info = replace(self.info, buildx=probe.buildx(self._prefix, self.info.host))
 
     def command(self, *args: str) -> list[str]:
         """The docker command line for this endpoint; run it with the environment unchanged."""

@@ -21,6 +21,7 @@ ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Docker
 BUILDX_OLDEST = (0, 12)  # 0.13.1 is the oldest that builds were run with
 _PATIENCE = 30.0  # seconds a remote engine may take to answer
 _GPU_KIND = "nvidia.com/gpu"
+_CLIENT = ("info", "--format", "{{json .ClientInfo}}")  # the docker command about itself and its plugins
 
 
 class EngineError(SurroundingsError):
@@ -64,7 +65,8 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
         raise EngineError("client", "there is no docker command on the PATH", fix="make engine")
     prefix = ["docker", "--host", host] if host else ["docker"]
     # The command knows what the SDK does not: DOCKER_CONTEXT, contexts without a config.json, and its own plugins.
-    about, plugins = _both([*prefix, "context", "inspect"], [*prefix, "info", "--format", "{{json .ClientInfo}}"])
+    asked = [[*prefix, "context", "inspect"], *([[*prefix, *_CLIENT]] if builds else [])]
+    about, *plugins = _both(*asked)
     context = _document(about[1])
     place = str(_docker_part(context).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
     if _docker_part(context).get("SkipTLSVerify"):
@@ -80,7 +82,14 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
     tls = {name.removesuffix(".pem"): str(path) for name, path in tls_files(context).items()}
     endpoint = Endpoint(host=place, **tls)
     info = _info(endpoint, asked=bool(host))
-    return facts({**info, "ClientInfo": _document(plugins[1])}, place, builds=builds), prefix, endpoint
+    client = _document(plugins[0][1]) if builds else {}
+    return facts({**info, "ClientInfo": client}, place, builds=builds), prefix, endpoint
+
+
+def buildx(prefix: list[str], host: str) -> str:
+    """The version of buildx. Raises EngineError where it is missing or too old."""
+    ((_, told, _),) = _both([*prefix, *_CLIENT])
+    return _buildx({"ClientInfo": _document(told)}, host)
 
 
 def _info(endpoint: Endpoint, *, asked: bool) -> Mapping[str, Any]:

@@ -234,9 +234,14 @@ def test_what_is_too_old_or_missing_is_named(
 @pytest.mark.parametrize("plugins", [[], [{"Name": "buildx", "Version": "v0.11.2", "Path": "/p"}]])
 def test_what_builds_nothing_asks_for_no_buildx(fake_docker: Path, plugins: list[dict[str, str]]) -> None:
     fake_docker.write_text(json.dumps({**usable(), "ClientInfo": {"Plugins": plugins}}))
-    assert Engine.connect(builds=False).info.buildx == ""
-    with pytest.raises(EngineError):
-        Engine.connect()
+    engine = Engine.connect(builds=False)
+    assert engine.info.buildx == ""
+    for ask in (Engine.connect, engine.require_buildx):
+        with pytest.raises(EngineError):
+            ask()
+    fake_docker.write_text(json.dumps(usable()))
+    engine.require_buildx()
+    assert engine.info.buildx == Engine.connect().info.buildx == "0.13.1+ds1"
 
 
 def usable() -> dict[str, object]:
