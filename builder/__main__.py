@@ -16,7 +16,10 @@ def main() -> None:
         _light()
         from builder.cli import main as run  # noqa: PLC0415 - with click, which the page of help does not need
 
-        run()
+        try:
+            run()
+        finally:
+            gc.freeze()  # or the end of Python looks through all that is loaded once more, for memory that goes anyway
 
 
 def _told(words: list[str]) -> bool:
@@ -40,7 +43,7 @@ def _told(words: list[str]) -> bool:
 
 def _light() -> None:
     """Leave out of a start what it does not need."""
-    gc.set_threshold(50_000)  # of 700 new objects each, all that is loaded was looked through again and again
+    gc.set_threshold(200_000)  # of 700 new objects each, all that is loaded was looked through again and again
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # which are looked for in every installed package
 
 
