@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from builder.engine import probe
 from builder.engine.endpoint import Endpoint, words
 from builder.engine.probe import EngineInfo
-from builder.errors import JobError
+from builder.errors import JobError, SurroundingsError
 
 if TYPE_CHECKING:
     import docker
@@ -263,15 +263,18 @@ class Engine:
 
     @contextmanager
     def _saying(self, problem: str, where: str) -> Iterator[None]:
-        """Whatever the SDK raises as a JobError, as an _AbsentError where the engine has no such thing."""
+        """What the SDK raises: an _AbsentError for no such thing, SurroundingsError for no engine, else JobError."""
         from docker.errors import DockerException, NotFound  # noqa: PLC0415 - 0.1 s
-        from requests import RequestException  # noqa: PLC0415 - comes with it
+        from requests import exceptions  # noqa: PLC0415 - comes with it
 
         try:
             yield
         except NotFound as error:
             raise _AbsentError(problem, where=where, why=words(error)) from None
-        except (DockerException, RequestException, OSError) as error:
+        except (exceptions.ConnectionError, exceptions.ChunkedEncodingError) as error:
+            fix = "start it again (`make engine`), then run the same command: what is finished is kept"
+            raise SurroundingsError("the engine went away", where=self.info.host, why=words(error), fix=fix) from None
+        except (DockerException, exceptions.RequestException, OSError) as error:
             raise JobError(problem, where=where, why=words(error)) from None
 
 
