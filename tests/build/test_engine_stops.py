@@ -20,6 +20,7 @@ POINTS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kill", [False, True], ids=["SIGTERM", "SIGKILL"])
 @pytest.mark.parametrize("point", POINTS)
 def test_an_engine_that_stops_is_named_with_one_thing_to_do(tmp_path: Path, point: str, kill: bool) -> None:
