@@ -90,10 +90,11 @@ def _doctor_log(run: Run, name: str, form: Format, *, alone: bool) -> int:
 
 def _doctor_container(run: Run, name: str, report: Path | None) -> None:
     from builder.doctor.container import doctor_container
+    from builder.net.tls import site_certificates
 
     if not name:
         raise InputError("--container goes with --report alone", fix="doctor --container NAME [--report FILE.md]")
-    found = doctor_container(name, run.ui)
+    found = doctor_container(name, run.ui, site_certificates(run.settings))
     found.show(run.ui)
     if report:
         found.write(report)

@@ -74,6 +74,13 @@ def stores(settings: Settings) -> list[tuple[str, Path, list[bytes]]]:
     return [(what, file, certificates) for what, file in found if (certificates := _readable(file))]
 
 
+def site_certificates(settings: Settings) -> list[bytes]:
+    """The certificates (DER) of the site's CA bundle that are not public roots; bundles often hold those too."""
+    seen = [(what, one) for what, _, certificates in stores(settings) for one in certificates]
+    public = {one for what, one in seen if what == "the public roots"}
+    return [one for what, one in seen if what == "CA_BUNDLE" and one not in public]
+
+
 @lru_cache(maxsize=8)
 def _merged(named: tuple[Path, ...], environ: tuple[str, ...], cache: Path) -> Trust:
     import certifi  # noqa: PLC0415

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from builder.errors import InputError
-from builder.net.tls import ca_bundle, engine_ca_file, trust
+from builder.net.tls import ca_bundle, engine_ca_file, site_certificates, trust
 from builder.settings import Settings
 
 
@@ -51,6 +51,15 @@ def test_a_private_ca_adds_to_public_roots_and_environment(tmp_path, monkeypatch
     assert ssl.PEM_cert_to_DER_cert(environment.cert_pem.bytes().decode()) in before
     text = merged.read_text()
     assert text.count("BEGIN CERTIFICATE") == len(set(text.split("-----BEGIN CERTIFICATE-----")[1:])), "no doubles"
+
+
+def test_the_sites_own_are_those_of_its_bundle_that_are_no_public_roots(tmp_path):
+    site = trustme.CA()
+    (tmp_path / "all.pem").write_bytes(Path(certifi.where()).read_bytes() + site.cert_pem.bytes())
+    assert [ssl.DER_cert_to_PEM_cert(one) for one in site_certificates(_settings(tmp_path / "all.pem"))] == [
+        site.cert_pem.bytes().decode()
+    ]
+    assert site_certificates(_settings()) == []
 
 
 def test_the_same_content_is_the_same_file_and_damage_is_mended(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import builder.smoke.probes
-from builder.doctor.container.facts import modules
+from builder.doctor.container.facts import caches, modules
 from builder.doctor.container.inside import Container
 from builder.doctor.container.model import (
     Device,
@@ -20,6 +20,7 @@ from builder.doctor.container.model import (
     OnnxSession,
     Process,
     System,
+    User,
 )
 from builder.doctor.container.plan import sonames
 from builder.doctor.container.text import clean, last_line, plain_path
@@ -38,8 +39,11 @@ _SESSION_SECONDS = 300  # the first CUDA call may read gigabytes of libraries fr
 _VERSION = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])"
 
 
-def gather(container: Container, ui: Ui) -> Evidence:
-    """All that can be seen from outside and from inside. What could not be looked at is said in `unseen`."""
+def gather(container: Container, ui: Ui, site: Sequence[str] = ()) -> Evidence:
+    """All that can be seen from outside and from inside. What could not be looked at is said in `unseen`.
+
+    site: sha256 of the certificates that the site adds.
+    """
     unseen: list[str] = []
     ui.step(f"looking into the container {container.facts.name}")
     pythons = _pythons(container, unseen)
@@ -61,9 +65,21 @@ def gather(container: Container, ui: Ui) -> Evidence:
         container=container.facts,
         system=system,
         gpu=gpu,
-        interpreters=tuple(_interpreters(container, pythons, system, gpu, unseen, ui)),
+        interpreters=tuple(_interpreters(container, pythons, system, gpu, unseen, ui, site)),
+        user=_user(container, pythons[0], system, unseen),
         unseen=tuple(unseen),
     )
+
+
+def _user(container: Container, python: str, system: System, unseen: list[str]) -> User | None:
+    """The user of the first Python that runs, else that of the image."""
+    pid = next((one.pid for one in system.processes), 0)
+    asked = json.dumps({"caches": {row["package"]: dict(row) for row in caches()}})
+    try:
+        return container.probe("user", python, _script("user"), User, str(pid), asked, env={}, seconds=_GPU_SECONDS)[0]
+    except ProbeError as error:
+        unseen.append(f"the user and what it may write: {error}")
+        return None
 
 
 def _script(name: str) -> str:
@@ -135,7 +151,13 @@ def _candidates(container: Container, pythons: Sequence[str], system: System) ->
 
 
 def _interpreters(
-    container: Container, pythons: Sequence[str], system: System, gpu: DriverGpus, unseen: list[str], ui: Ui
+    container: Container,
+    pythons: Sequence[str],
+    system: System,
+    gpu: DriverGpus,
+    unseen: list[str],
+    ui: Ui,
+    site: Sequence[str],
 ) -> Iterator[Interpreter]:
     """Each interpreter once (by its prefix), those of running processes first, with a session where there is one."""
     asked: set[tuple[str, str]] = set()
@@ -146,7 +168,7 @@ def _interpreters(
         asked.add((one.python, one.python_path))
         env = {"LD_LIBRARY_PATH": one.library_path, "PYTHONPATH": one.python_path}
         try:
-            found = _interpreter(container, one.python, env)
+            found = _interpreter(container, one.python, env, site)
         except ProbeError as error:
             if one.pid or one.python in pythons:
                 unseen.append(f"{one.python}: {error}")
@@ -163,11 +185,12 @@ def _interpreters(
         yield found.model_copy(update=more)
 
 
-def _interpreter(container: Container, python: str, env: Mapping[str, str]) -> Interpreter:
+def _interpreter(container: Container, python: str, env: Mapping[str, str], site: Sequence[str]) -> Interpreter:
     asked = {
         "modules": {row["module"]: row["distributions"] for row in modules()},
         "sonames": sonames(),
         "loads_for": ["onnxruntime-gpu"],
+        "site": site,
     }
     script = _script("interpreter")
     return container.probe(

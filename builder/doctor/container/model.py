@@ -32,6 +32,8 @@ class Process(Seen):
     """A running Python. python: the interpreter as it was called.
 
     library_path, python_path: its LD_LIBRARY_PATH and its PYTHONPATH. loaded: CUDA libraries of its map by file name.
+    parent: the pid of its parent. shared, triton: its map holds memory of /dev/shm, triton's compiler.
+    driver: the file that the loader takes for libcuda.so.1 there.
     """
 
     pid: Number
@@ -39,14 +41,27 @@ class Process(Seen):
     library_path: Text
     python_path: Text
     loaded: Mapping[Text, PlainPaths] = Field(default_factory=dict)
+    parent: Number = 0
+    shared: bool = False
+    triton: bool = False
+    driver: PlainPath = ""
+
+
+class DriverFile(Seen):
+    """A file of a driver, in the image. size: bytes."""
+
+    path: PlainPath
+    size: Number
 
 
 class System(Seen):
     """What the container holds beside Python packages.
 
-    pythons: interpreters in the usual places. libraries: CUDA libraries by file name, with the paths that hold it.
-    cut: there was no time to look everywhere. cached: folders of the loader's cache that hold CUDA libraries.
+    pythons: interpreters in the usual places. libraries: CUDA libraries by file name, with the paths that hold it; cut:
+    there was no time to look everywhere. cached: folders of the loader's cache that hold CUDA libraries.
     toolkits: folder -> CUDA version. packages: of the distribution. versions: path -> what the library says it is.
+    kernel_driver: the driver in the host's kernel. driver_files: those in the image; mounted ones are left out.
+    driver: the file that the loader takes for libcuda.so.1 with the image's LD_LIBRARY_PATH.
     """
 
     os: Text = ""
@@ -58,6 +73,36 @@ class System(Seen):
     toolkits: Mapping[Text, Text] = Field(default_factory=dict)
     packages: Mapping[Text, Text] = Field(default_factory=dict)
     versions: Mapping[Text, Text] = Field(default_factory=dict)
+    kernel_driver: Text = ""
+    driver_files: tuple[DriverFile, ...] = ()
+    driver: PlainPath = ""
+
+
+class Cache(Seen):
+    """A folder that a package keeps files in. filled: it is there and holds something. program: it is on PATH."""
+
+    path: Text
+    writable: bool
+    filled: bool
+    program: bool = False
+
+
+class User(Seen):
+    """Whom the programs run as. named: /etc/passwd has it. name: what getpass says, "" where it raises.
+
+    caches: by package or program. temporary: where tempfile writes, "" where it finds no place. shm, shm_free: bytes
+    of /dev/shm, -1 unknown. compiler: the C compiler on PATH or in CC.
+    """
+
+    uid: Number
+    named: bool
+    name: Text
+    home: Text
+    caches: Mapping[Text, Cache]
+    temporary: Text
+    shm: Annotated[int, Field(ge=-1, lt=1 << 60)]
+    shm_free: Annotated[int, Field(ge=-1, lt=1 << 60)]
+    compiler: Text
 
 
 class Device(Seen):
@@ -78,12 +123,13 @@ class DriverGpus(Seen):
 
 
 class Distribution(Seen):
-    """An installed Python package. name: canonical. numpy: its own requirements of NumPy."""
+    """An installed Python package. name: canonical. numpy, torch: its own requirements of these."""
 
     name: Text
     version: Text
     folder: Text
     numpy: tuple[Text, ...] = ()
+    torch: tuple[Text, ...] = ()
 
     @property
     def release(self) -> Version | None:
@@ -161,6 +207,7 @@ class Interpreter(Seen):
     loads: library name -> "" or why it is not loaded. torch_said: why torch gave no answer.
     roots: how many certificates the system's store gives it, -1 where that is not known. trusted: variable that names
     certificates -> its value, with `gone` where nothing is there.
+    site_roots: where certificates are read from (a variable, certifi, system) -> one of the site's is there.
     library_path: the LD_LIBRARY_PATH that it was looked at with. loaded: None where torch was not looked at.
     """
 
@@ -185,6 +232,7 @@ class Interpreter(Seen):
     loaded: Loaded | None = None
     roots: int = -1
     trusted: Mapping[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    site_roots: Mapping[Text, bool] = Field(default_factory=dict)
 
     def distribution(self, name: str) -> Distribution | None:
         """An installed package, the first on sys.path."""
@@ -210,13 +258,14 @@ class Inspected(Seen):
 
 
 class Evidence(Seen):
-    """All that was seen. unseen: what could not be looked at, and why."""
+    """All that was seen. unseen: what could not be looked at, and why. user: None where it was not looked at."""
 
     container: Inspected
     system: System
     gpu: DriverGpus
     interpreters: tuple[Interpreter, ...]
     unseen: tuple[Text, ...]
+    user: User | None = None
 
     @property
     def wants_gpu(self) -> bool:

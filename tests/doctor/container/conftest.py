@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from builder.ui import Ui
 SITE = "/opt/site"
 Start = Callable[..., str]
 Site = Callable[..., Path]
-Diagnose = Callable[[str], ContainerReport]
+Diagnose = Callable[..., ContainerReport]
 
 _PLATFORM = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
 
@@ -77,9 +77,9 @@ def start(engine: Engine, base: str) -> Iterator[Start]:
 def diagnose(engine: Engine) -> Diagnose:
     """What the doctor says of a container, which it leaves as it was."""
 
-    def look(name: str) -> ContainerReport:
-        before = sorted(engine.run(["diff", name]).stdout.splitlines())  # the engine tells them in any order
-        report = doctor_container(name, Ui())
+    def look(name: str, site: Sequence[bytes] = ()) -> ContainerReport:
+        before = sorted(engine.run(["diff", name]).stdout.splitlines())  # the engine gives no order
+        report = doctor_container(name, Ui(), site)
         assert sorted(engine.run(["diff", name]).stdout.splitlines()) == before
         assert engine.run(["exec", name, "ls", "-A", "/dev/shm", "/tmp"], check=False).stdout.split() in (
             ["/dev/shm:", "/tmp:"],

@@ -295,7 +295,7 @@ def test_hostile_versions_do_not_reach_a_command() -> None:
     assert "reboot" not in " ".join((*found.image, *found.try_now, found.fix))
 
 
-@pytest.mark.parametrize("name", ["system", "interpreter", "session"])
+@pytest.mark.parametrize("name", ["system", "interpreter", "session", "user"])
 def test_probes_are_written_for_python_3_7(name: str) -> None:
     """The grammar alone: no such Python can be had here."""
     ast.parse((PROBES / f"{name}.py").read_text(), feature_version=(3, 7))

@@ -1,13 +1,16 @@
 """What one Python interpreter has and can load: distributions, compiled modules, ONNX Runtime's providers, torch.
 
-Arguments: a JSON document with `modules` (module name -> distributions that bring it) and `sonames` (libraries to
-load by name). Prints one JSON document. Imports and libraries are tried in fresh processes.
+Arguments: a JSON document with `modules` (module name -> distributions that bring it), `sonames` (libraries to load by
+name) and `site` (sha256 of certificates that a site adds). Prints one JSON document. Imports and libraries are tried in
+fresh processes.
 Needs nothing but the standard library of Python 3.7.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: T201
+import base64
+import hashlib
 import json
 import os
 import re
@@ -18,6 +21,8 @@ import sysconfig
 from pathlib import Path
 
 ASKED = json.loads(sys.argv[1])
+NEEDS = ("numpy", "torch")  # requirements that are told
+SYSTEM_FILE = "/etc/ssl/certs/ca-certificates.crt"  # what hf_xet reads beside OpenSSL's own places
 # Packages of lazy names (scikit-image, librosa) import nothing before a first use, unless they are told (lazy-loader).
 IMPORT = """
 import importlib, os, sys
@@ -99,7 +104,7 @@ def closed() -> list[str]:
 
 
 def distributions() -> list[dict[str, object]]:
-    """Name, version, folder and NumPy requirement of all that is installed on sys.path, from its metadata files."""
+    """Name, version, folder and needs (of NumPy and torch) of all that is installed on sys.path, by its metadata."""
     found = []
     for folder in dict.fromkeys(sys.path):
         for entry in names_in(folder):
@@ -111,10 +116,11 @@ def distributions() -> list[dict[str, object]]:
                 continue
             fields = re.findall(r"^(Name|Version|Requires-Dist):[ \t]*(.+?)[ \t]*\r?$", head, re.M)
             known = dict(reversed([field for field in fields if field[0] != "Requires-Dist"]))
-            numpy = [value for key, value in fields if key == "Requires-Dist" and re.match(r"numpy\b(?!-)", value)]
+            asked = [value for key, value in fields if key == "Requires-Dist"]
+            needs = {each: [one for one in asked if re.match(each + r"\b(?!-)", one)][:20] for each in NEEDS}
             if "Name" in known:
                 one = {"name": canonical(known["Name"]), "version": known.get("Version", ""), "folder": folder}
-                found.append(dict(one, numpy=numpy[:20]))
+                found.append(dict(one, **needs))
     return found[:3000]
 
 
@@ -210,6 +216,39 @@ def roots() -> int:
     return int(out) if ended == 0 else -1
 
 
+def site_roots() -> dict[str, bool]:
+    """Whether any certificate of the site is where clients read some: a variable's file, certifi's, the system's."""
+    wanted = set(ASKED.get("site", ()))
+    if not wanted:
+        return {}
+    files = {name: [value[0]] for name, value in trusted().items() if not value[1:]}
+    beside = [Path(entry, "certifi", "cacert.pem") for entry in sys.path]
+    try:
+        import ssl  # noqa: PLC0415 - a Python may be built without it
+    except ImportError:
+        return {}
+    files["certifi"] = [str(path) for path in beside if path.is_file()][:1]
+    places = ssl.get_default_verify_paths()
+    files["system"] = [path for path in (places.openssl_cafile, places.openssl_capath, SYSTEM_FILE) if path]
+    return {name: any(wanted & certificates(path) for path in paths) for name, paths in files.items()}
+
+
+def certificates(place: str) -> set[str]:
+    """sha256 of the PEM certificates in a file, or in the files of a folder."""
+    path = Path(place)
+    found: set[str] = set()
+    try:
+        files = sorted(path.iterdir())[:2000] if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                with file.open("rb") as stream:
+                    pieces = re.findall(rb"-----BEGIN CERTIFICATE-----(.+?)-----END", stream.read(8 << 20), re.S)
+                found.update(hashlib.sha256(base64.b64decode(piece)).hexdigest() for piece in pieces)
+    except (OSError, ValueError):
+        return found
+    return found
+
+
 def trusted() -> dict[str, list[str]]:
     """The variables that name certificates, each with its value and, where nothing is there, the word gone."""
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -239,6 +278,7 @@ print(
             "loads": loads or {},
             "roots": roots(),
             "trusted": trusted(),
+            "site_roots": site_roots(),
             "torch": torch,
             "torch_said": torch_said,
         }

@@ -18,6 +18,7 @@ from pathlib import Path
 CUDA = re.compile(
     r"lib(cudnn\w*|cublas(Lt)?|cudart|cufft|curand|cusolver|cusparse|nvrtc|nvJitLink|nccl|nvinfer)\.so\.\d+(\.\d+)*$"
 )
+DRIVER = re.compile(r"lib(cuda|nvidia-ml|nvidia-ptxjitcompiler)\.so\.\d{3}\.\d+(\.\d+)?$")  # .so.570.86.15
 PYTHON = re.compile(r"python(\d(\.\d+)?)?$")
 PLACES = (
     "opt/*/bin/python",
@@ -58,14 +59,19 @@ def text(path: str, limit: int = 65536) -> str:
         return ""
 
 
-def loaded(pid: int) -> dict[str, list[str]]:
-    """The CUDA libraries in the map of a process by file name, none where it may not be read."""
+def mapped(pid: int) -> dict[str, object]:
+    """What is in the map of a process, nothing where it may not be read.
+
+    loaded: CUDA libraries by file name. shared: anything of /dev/shm. triton: its compiler.
+    """
     found: dict[str, list[str]] = {}
-    paths = {line.split(None, 5)[5] for line in text(f"/proc/{pid}/maps", 16 << 20).splitlines() if "/lib" in line}
+    lines = [line.split(None, 5) for line in text(f"/proc/{pid}/maps", 16 << 20).splitlines() if "/" in line]
+    paths = {line[5] for line in lines if len(line) == 6}
     for path in sorted(paths):
         if CUDA.match(Path(path).name):
             found.setdefault(Path(path).name, []).append(path)
-    return found
+    shared = any(path.startswith("/dev/shm/") for path in paths)  # noqa: S108
+    return {"loaded": found, "shared": shared, "triton": any(path.endswith("/libtriton.so") for path in paths)}
 
 
 def processes() -> list[dict[str, object]]:
@@ -82,13 +88,16 @@ def processes() -> list[dict[str, object]]:
         place = words[0] if words[0].startswith("/") else shutil.which(words[0], path=environment.get("PATH"))
         paths = {"library_path": "LD_LIBRARY_PATH", "python_path": "PYTHONPATH"}
         given = {key: environment.get(name, "") for key, name in paths.items()}
-        found.append(dict(given, pid=pid, python=place or "", loaded=loaded(pid)))
+        parent = re.search(r"^PPid:\s*(\d+)", text(f"/proc/{pid}/status"), re.M)
+        more = {"parent": int(parent.group(1)) if parent else 0, "driver": driver_taken(given["library_path"])}
+        found.append(dict(given, pid=pid, python=place or "", **mapped(pid), **more))
     return found[:50]
 
 
-def cuda_libraries() -> tuple[dict[str, list[str]], bool]:
-    """CUDA libraries by file name, each with the paths that hold it, and whether time ran out before the end."""
+def cuda_libraries() -> tuple[dict[str, list[str]], list[str], bool]:
+    """CUDA libraries by file name, each with the paths that hold it; files of a driver; whether time ran out."""
     found: dict[str, list[str]] = {}
+    driver: list[str] = []
     end = time.monotonic() + WALK_SECONDS
     for folder, below, names in os.walk("/"):
         if folder == "/":
@@ -97,19 +106,37 @@ def cuda_libraries() -> tuple[dict[str, list[str]], bool]:
         for name in names:
             if CUDA.match(name) and len(found.setdefault(name, [])) < 10:
                 found[name].append(f"{folder}/{name}")
+            if DRIVER.match(name) and len(driver) < 50:
+                driver.append(f"{folder}/{name}")
         if time.monotonic() > end:
-            return found, True
-    return found, False
+            return found, driver, True
+    return found, driver, False
+
+
+def of_layers(paths: list[str]) -> list[dict[str, object]]:
+    """The files among them that nothing mounts, as the container toolkit mounts a driver's, with their sizes."""
+    mounts = {line.split()[4] for line in text("/proc/self/mountinfo", 1 << 20).splitlines() if len(line.split()) > 4}
+    found: list[dict[str, object]] = []
+    for path in paths:
+        places = {path, *map(str, Path(path).parents)} - {"/"}
+        if not places & mounts and not Path(path).is_symlink():
+            found.append({"path": path, "size": Path(path).stat().st_size})
+    return found
+
+
+def driver_taken(library_path: str) -> str:
+    """The file that the loader takes for libcuda.so.1 with an LD_LIBRARY_PATH, "" where it finds none."""
+    beside = [f"{folder}/libcuda.so.1" for folder in library_path.split(":") if folder.startswith("/")]
+    return next((os.path.realpath(path) for path in (*beside, *CACHED_DRIVER) if os.access(path, os.R_OK)), "")
 
 
 def cached() -> list[str]:
-    """The folders of the loader's cache that hold CUDA libraries."""
+    """The paths of the loader's cache."""
     program = shutil.which("ldconfig", path="/sbin:/usr/sbin:/bin:/usr/bin")
     if program is None:
         return []
     done = subprocess.run([program, "-p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=20)
-    paths = re.findall(r"=> (\S+)", done.stdout.decode("utf-8", "replace"))
-    return sorted({str(Path(path).parent) for path in paths if CUDA.match(Path(path).name)})
+    return re.findall(r"=> (\S+)", done.stdout.decode("utf-8", "replace"))
 
 
 def toolkits() -> dict[str, str]:
@@ -149,7 +176,10 @@ def versions(libraries: dict[str, list[str]]) -> dict[str, str]:
     return found
 
 
-libraries, cut = cuda_libraries()
+in_cache = cached()
+CACHED_DRIVER = [path for path in in_cache if path.endswith("/libcuda.so.1")]
+libraries, driver, cut = cuda_libraries()
+kernel = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(\.\d+)+)", text("/proc/driver/nvidia/version"))
 release = re.search(r'^PRETTY_NAME="?([^"\n]*)', text("/etc/os-release"), re.M)
 print(
     json.dumps(
@@ -159,7 +189,10 @@ print(
             "pythons": sorted({str(path) for place in PLACES for path in Path("/").glob(place)})[:30],
             "libraries": libraries,
             "cut": cut,
-            "cached": cached(),
+            "cached": sorted({str(Path(path).parent) for path in in_cache if CUDA.match(Path(path).name)}),
+            "kernel_driver": kernel.group(1) if kernel else "",
+            "driver_files": of_layers(driver),
+            "driver": driver_taken(os.environ.get("LD_LIBRARY_PATH", "")),
             "toolkits": toolkits(),
             "packages": packages(),
             "versions": versions(libraries),

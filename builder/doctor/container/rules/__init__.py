@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from builder.doctor.container.model import ContainerFinding, Evidence
 from builder.doctor.container.rules import (
+    compiler,
     conflicting_packages,
     cudnn,
+    driver_files,
     gpu,
     imports,
     onnxruntime,
     provider_libraries,
     session,
+    shared_memory,
     torch,
+    torch_packages,
     trust,
+    two_copies,
     unseen,
+    user,
 )
 
-RULES = (conflicting_packages, imports, provider_libraries, onnxruntime, cudnn, torch, session, trust, gpu, unseen)
+# What torch and its packages say follows from the driver, the user and the folders; that no GPU is seen comes last.
+RULES = (
+    conflicting_packages,
+    imports,
+    driver_files,
+    provider_libraries,
+    onnxruntime,
+    cudnn,
+    user,
+    torch,
+    torch_packages,
+    two_copies,
+    session,
+    trust,
+    shared_memory,
+    compiler,
+    gpu,
+    unseen,
+)
 _LEVELS = ("error", "warning", "note")
 
 

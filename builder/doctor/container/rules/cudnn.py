@@ -15,7 +15,7 @@ def find(evidence: Evidence) -> Iterator[ContainerFinding]:
     None where both folders hold a cuDNN of one release, as far as these say which.
     """
     seen: set[tuple[str, ...]] = set()
-    for where, library_path, loaded in _processes(evidence):
+    for where, library_path, loaded in processes(evidence):
         parts = {name: paths for name, paths in loaded.items() if name.startswith("libcudnn")}
         folders = tuple(sorted({posixpath.dirname(path) for paths in parts.values() for path in paths}))
         if len(folders) < 2 or folders in seen:
@@ -26,7 +26,8 @@ def find(evidence: Evidence) -> Iterator[ContainerFinding]:
             yield _finding(where, library_path, parts, releases)
 
 
-def _processes(evidence: Evidence) -> Iterator[tuple[str, str, Mapping[str, Sequence[str]]]]:
+def processes(evidence: Evidence) -> Iterator[tuple[str, str, Mapping[str, Sequence[str]]]]:
+    """Where, LD_LIBRARY_PATH and loaded CUDA libraries: of each running Python, and of each import of torch."""
     for one in evidence.system.processes:
         yield f"process {one.pid}", one.library_path, one.loaded
     for python in evidence.interpreters:

@@ -30,8 +30,8 @@ def find(evidence: Evidence) -> Iterator[ContainerFinding]:
 
 
 def _asked() -> set[str]:
-    """The modules that are asked about; a container may tell of others."""
-    return {row["module"] for row in modules()}
+    """The modules that are asked about, but for those of one torch (torch_packages); a container may tell of others."""
+    return {row["module"] for row in modules() if not row.get("torch")}
 
 
 def _known(said: str) -> Match | None:

@@ -32,6 +32,8 @@ def find(evidence: Evidence) -> Iterator[ContainerFinding]:
         deaf = [(name, row) for name, row in clients if told and not set(row["variables"]) & set(told)]
         if deaf:
             yield _deaf(python, told, deaf)
+        else:
+            yield from _strange(python, clients)
 
 
 def _clients(python: Interpreter) -> Iterator[tuple[str, TrustStore]]:
@@ -55,6 +57,33 @@ def _nobody(python: Interpreter, clients: list[tuple[str, TrustStore]]) -> Itera
             image=("RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates",),
             source=alone[0][1]["source"],
         )
+
+
+def _strange(python: Interpreter, clients: list[tuple[str, TrustStore]]) -> Iterator[ContainerFinding]:
+    """A warning where none of the certificates that this site's settings name is where a client reads."""
+    deaf = [(name, row) for name, row in clients if _read(python, row) is False]
+    if deaf:
+        wanted = list(dict.fromkeys(row["variables"][0] for _, row in deaf))
+        yield ContainerFinding(
+            rule="trust_site",
+            level="warning",
+            where=python.python,
+            problem=f"{', '.join(name for name, _ in deaf)} does not trust this site's certificates (CA_BUNDLE)",
+            why="none of them is in the certificates that it reads: behind the site's proxy it refuses every server",
+            fix=f"mount the site's file with the public roots, and set {' and '.join(wanted)} to it",
+            source=deaf[0][1]["source"],
+        )
+
+
+def _read(python: Interpreter, row: TrustStore) -> bool | None:
+    """Whether one of the site's certificates is where a client reads; None where that is not known."""
+    seen = python.site_roots
+    named = [name for name in row["variables"] if name in python.trusted]
+    if named:
+        return seen.get(named[0])
+    places = ["system"] * row["store"] + ["certifi"] * (row.get("roots", False) is True)
+    known = [seen[place] for place in places if place in seen]
+    return any(known) if known else None
 
 
 def _deaf(python: Interpreter, told: list[str], deaf: list[tuple[str, TrustStore]]) -> ContainerFinding:
