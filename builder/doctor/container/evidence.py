@@ -7,12 +7,14 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import builder.smoke.probes
 from builder.doctor.container.facts import caches, modules
 from builder.doctor.container.inside import Container
 from builder.doctor.container.model import (
     Device,
+    DriverFile,
     DriverGpus,
     Evidence,
     Interpreter,
@@ -138,7 +140,29 @@ def _system_without_python(container: Container) -> System:
         os=release[1] if release else "",
         libraries={name: (path,) for name, path in list(cuda.items())[:200]},
         cached=tuple({posixpath.dirname(path) for path in cuda.values()}),
+        **_driver_without_python(container, [path for name, path in cached if name == "libcuda.so.1"]),
     )
+
+
+def _driver_without_python(container: Container, cached: Sequence[str]) -> dict[str, Any]:
+    """The file that the loader's cache has for libcuda.so.1, whether the image holds it, and the host's driver."""
+    kernel = re.search(
+        r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", container.run(["cat", "/proc/driver/nvidia/version"]).out
+    )
+    found: dict[str, Any] = {"kernel_driver": kernel[1] if kernel else ""}
+    if not cached or not (path := plain_path(container.run(["readlink", "-f", cached[0]]).out.strip())):
+        return found
+    mounts = {
+        word for line in container.run(["cat", "/proc/self/mountinfo"]).out.splitlines() for word in line.split()[4:5]
+    }
+    mounted = any(path == one or path.startswith(f"{one}/") for one in mounts if one != "/")
+    size = container.run(["stat", "-c", "%s", path]).out.strip()
+    told = not mounted and re.fullmatch(r"[0-9]{1,15}", size)
+    return {
+        **found,
+        "driver": path,
+        "driver_files": (DriverFile(path=path, size=int(size)),) if told and mounts else (),
+    }
 
 
 def _candidates(container: Container, pythons: Sequence[str], system: System) -> Iterator[Process]:

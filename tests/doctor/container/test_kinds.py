@@ -218,6 +218,24 @@ def test_files_of_a_driver_in_the_image(start, diagnose, baked, tmp_path) -> Non
     assert rules(diagnose(start(mounts=mounted))) == []
 
 
+@pytest.fixture
+def baked_without_python(engine, base, tmp_path) -> Iterator[str]:
+    """An image without Python, whose loader's cache has a driver of the image."""
+    tag, name = f"{IMAGES}/doctor:driver-no-python", "libcuda.so.550.54.14"
+    library(tmp_path / "libcuda.so.1", "int x;", "-nostdlib", "-s")
+    body = base64.b64encode((tmp_path / "libcuda.so.1").read_bytes()).decode()
+    files = f"rm -rf /usr/bin/python3* /usr/lib/python3* && echo {body} | base64 -d > {LIBRARIES}/{name} && ldconfig"
+    engine.run(["build", "--quiet", "--network", "none", "--tag", tag, "-"], input=f"FROM {base}\nRUN {files}\n")
+    yield tag
+    engine.remove(tag)
+
+
+def test_files_of_a_driver_in_an_image_without_python(baked_without_python, start, diagnose) -> None:
+    report = diagnose(start(image=baked_without_python))
+    assert rules(report)[0] == "driver_in_image"
+    assert report.findings[0].image == (f"RUN rm -f {LIBRARIES}/libcuda.so.550.54.14",)
+
+
 # 7: a compat folder
 
 
