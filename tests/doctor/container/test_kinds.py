@@ -12,10 +12,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
+import trustme
 
 from builder.doctor.container import ContainerReport
-from tests.conftest import IMAGES
+from tests.conftest import IMAGES, cli, document
 from tests.doctor.container.conftest import SITE
 
 TORCH = """
@@ -335,3 +337,15 @@ def test_the_store_of_the_system_serves_who_reads_it(start, diagnose, packages, 
     assert rules(diagnose(start(mounts=mounts, env=PATH), [own])) == ["trust_site"]
     (mounts["/etc/ssl/certs"] / "ca-certificates.crt").write_text(pem(own))
     assert rules(diagnose(start(mounts=mounts, env=PATH), [own])) == []
+
+
+def test_the_command_takes_the_sites_certificates_from_its_settings(start, packages, tmp_path) -> None:
+    site, authority = packages("httpx==0.28.1"), trustme.CA()
+    (site / "certifi").mkdir()
+    (site / "certifi" / "cacert.pem").write_bytes(Path(certifi.where()).read_bytes())
+    (tmp_path / "all.pem").write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+    name = start(mounts={SITE: site}, env=PATH)
+    for bundle, seen in (("all.pem", ["trust_site"]), ("public.pem", [])):
+        (tmp_path / "public.pem").write_bytes(Path(certifi.where()).read_bytes())
+        done = cli("--json", "doctor", "--container", name, env={"CA_BUNDLE": str(tmp_path / bundle)})
+        assert [one["rule"] for one in document(done)["findings"]] == seen
