@@ -47,8 +47,7 @@ def _in_image(evidence: Evidence) -> Iterator[ContainerFinding]:
         f"({f'here {host}' if host else 'no driver is seen here'}), and the container toolkit mounts them",
         fix="take them out of the image: " + _removal(evidence, wrong),
         image=(f"RUN {_removal(evidence, wrong, '-y', '-f')}",),
-        source="docs.nvidia.com, container toolkit, troubleshooting (API mismatch); "
-        "github.com/NVIDIA/nvidia-container-toolkit",
+        source="NVIDIA/nvidia-docker issue 1551; NVIDIA/nvidia-container-toolkit issue 289",
     )
 
 
@@ -90,7 +89,7 @@ def _compat(evidence: Evidence) -> Iterator[ContainerFinding]:
             problem=f"the loader takes libcuda.so.1 of {posixpath.dirname(path)} (driver {version}) before the host's",
             why=_why(host, version),
             fix=_off(library_path or evidence.container.env.get("LD_LIBRARY_PATH", ""), path),
-            source="docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html",
+            source="docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html; CUDA driver API, errors 803, 804",
         )
 
 
