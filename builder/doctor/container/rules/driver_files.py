@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from builder.doctor.container.model import ContainerFinding, DriverFile, Evidence
 
+_SOURCE = "docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html; CUDA driver API, errors 803 and 804"
 _COMPAT = re.compile(r"/(cuda-)?compat/")
 _VERSION = re.compile(r"\.so\.([0-9]{3}(?:\.[0-9]{1,4}){1,2})$")
 
@@ -89,7 +90,7 @@ def _compat(evidence: Evidence) -> Iterator[ContainerFinding]:
             problem=f"the loader takes libcuda.so.1 of {posixpath.dirname(path)} (driver {version}) before the host's",
             why=_why(host, version),
             fix=_off(library_path or evidence.container.env.get("LD_LIBRARY_PATH", ""), path),
-            source="docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html; CUDA driver API, errors 803, 804",
+            source=_SOURCE,
         )
 
 
