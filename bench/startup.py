@@ -2,8 +2,8 @@
 
     python bench/startup.py [OTHER] [--rounds N] [--stack NAME] [--json]
 
-Runs `make list`, `modelstacks --help` and `make stack`, whose first run builds the stack where it is not built. This
-checkout's image has a prefix of its own: under one name the two would take it from each other and build each time.
+Runs `make list`, `modelstacks --help` and `make stack`. Before each run that is measured stands one that is not: both
+checkouts give their image one name, which the other's run has taken, and the first run of all builds it.
 Byte code is compiled on both sides first, as `make` does when it makes .venv. Shown are medians of seconds on the
 clock and of seconds of processor time, children's included; on a machine that does other work the second is the one
 to go by.
@@ -21,14 +21,11 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-_PREFIX = "modelstacks-bench"
 
 
 def seconds(words: list[str], checkout: Path) -> tuple[float, float]:
     """On the clock, and of processor time. Raises CalledProcessError where the command fails."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
-    if checkout == HERE:
-        kept["MODELSTACKS_IMAGE_PREFIX"] = _PREFIX
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(words, cwd=checkout, env=kept, check=True, capture_output=True)
     took, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -54,11 +51,10 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     for name, words in commands.items():
         runs: list[tuple[Path, list[tuple[float, float]]]] = [(other_one, []), (HERE, [])]
-        for number in range(options.rounds + 1):
+        for _ in range(options.rounds):
             for checkout, taken in runs:
-                took = seconds(words, checkout)
-                if number:  # the first run of each compiles and fills the page cache
-                    taken.append(took)
+                seconds(words, checkout)
+                taken.append(seconds(words, checkout))
         medians = [[statistics.median(column) for column in zip(*taken, strict=True)] for _, taken in runs]
         (other, other_cpu), (ours, ours_cpu) = medians
         found[name] = {

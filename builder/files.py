@@ -188,15 +188,8 @@ def held_folder(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     It leaves no lock file, and ends with the process. wait: until others let it go.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
+    with _flocked(handle, wait=wait) as free:
+        yield free
 
 
 @contextmanager
@@ -221,13 +214,31 @@ def _sweep(path: Path) -> None:
 
 
 @contextmanager
-def held(path: Path, *, timeout: float = -1) -> Iterator[None]:
-    """Hold an advisory lock file for the length of a with block, shared between processes.
+def held(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold an advisory lock file, shared between processes and threads; gives whether it is held.
 
-    timeout: seconds to wait, -1 for ever. Raises filelock.Timeout when it passes.
+    wait: until others let it go. The file stays. Raises SurroundingsError where a link stands in its place.
     """
-    import filelock  # noqa: PLC0415 - slow to load, and what only reads holds nothing
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path, timeout=timeout):
-        yield
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise SurroundingsError("a link stands where a lock file belongs", where=str(path), fix="remove it") from None
+    with _flocked(handle, wait=wait) as free:
+        yield free
+
+
+@contextmanager
+def _flocked(handle: int, *, wait: bool) -> Iterator[bool]:
+    """Hold an open file, and close it at the end; gives whether it is held. It is let go with the process, too."""
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)

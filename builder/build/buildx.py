@@ -12,7 +12,6 @@ from pathlib import Path
 
 from builder.engine.client import Engine
 from builder.errors import JobError, ModelstacksError, SurroundingsError
-from builder.failures import recognise_file
 from builder.render import Rendered
 from builder.render.guard import require_ours
 from builder.ui import Ui
@@ -134,6 +133,8 @@ class _Steps:
 
 def _recognised(error: ModelstacksError, log: Path) -> ModelstacksError:
     """The error of a failed step with cause and fix of the first known failure in the whole log."""
+    from builder.failures import recognise_file  # noqa: PLC0415 - of a build that failed alone
+
     first = next((one for one in recognise_file(log).matches if one.level == "error"), None)
     if first and isinstance(error, JobError):
         error.why += f"\nknown failure {first.failure.id}: {first.cause}"

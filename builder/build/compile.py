@@ -17,7 +17,6 @@ from builder.build import base, buildx, members
 from builder.build.image import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, Unreachable
-from builder.failures import recognise_file
 from builder.files import held, scratch, sha256_of, sync_folder, write_atomic
 from builder.lock import read, store
 from builder.lock.model import Artifact, StackLock
@@ -227,6 +226,8 @@ def _the_wheel(folder: Path, recipe: Recipe) -> Path:
 
 def _explained(error: JobError, recipe: Recipe, log: Path) -> ModelstacksError:
     """The failure of a compile, by the compiler's own first error and the likely cause of what the log shows."""
+    from builder.failures import recognise_file  # noqa: PLC0415 - of a build that failed alone
+
     first = _first_error(log)
     if not first:
         return error

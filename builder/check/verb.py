@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from builder.check import Finding, check, packaged_facts, service
-from builder.check.host import Here
 from builder.errors import InputError
 from builder.lock.existing import fresh
 from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.spec.service import Service
 from builder.ui import Ui
+
+if TYPE_CHECKING:
+    from builder.check.host import Here  # which most runs do not look at
 
 
 def examine(one: Loaded, here: Here | None, ui: Ui) -> list[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from builder.errors import InputError
-from builder.files import only_own, open_own, own_folder, read_plain, sha256_text
+from builder.files import held, only_own, open_own, own_folder, read_plain, sha256_text
 from builder.lock.model import Artifact
 from builder.net import Stopped
 from builder.settings import Settings
@@ -95,20 +95,13 @@ class Shelf:
         Raises Stopped when told to stop, SurroundingsError where a link or folder is in the way.
         """
         own_folder(self.part.parent)
-        import filelock  # noqa: PLC0415 - slow to load, and what is there already is only looked at
-
-        lock = filelock.FileLock(self.part.with_suffix(".lock"))
         while not stopping.is_set():
-            try:
-                lock.acquire(timeout=0.5)
-            except filelock.Timeout:
-                continue
-            try:
-                only_own(self.part)
-                yield
-            finally:
-                lock.release()
-            return
+            with held(self.part.with_suffix(".lock"), wait=False) as free:
+                if free:
+                    only_own(self.part)
+                    yield
+                    return
+            stopping.wait(0.2)
         raise Stopped
 
 

@@ -84,7 +84,11 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 class Model(BaseModel):
     # hide_input: a value may be a secret put where it does not belong.
     model_config = ConfigDict(
-        extra="forbid", strict=True, hide_input_in_errors=True, alias_generator=lambda name: name.replace("_", "-")
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+        defer_build=True,
+        alias_generator=lambda name: name.replace("_", "-"),
     )
 
 

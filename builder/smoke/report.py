@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from builder.failures import recognise
-from builder.failures.show import show
 from builder.smoke.brief import Kind
 
 if TYPE_CHECKING:
@@ -108,5 +106,10 @@ class SmokeReport:
         counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
         ui.say(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")
         reasons = [one.reason for one in self.results if one.outcome == "failed"]
-        if reasons and (known := recognise(reasons)):
+        if not reasons:
+            return
+        from builder.failures import recognise  # noqa: PLC0415 - of a red run alone
+        from builder.failures.show import show  # noqa: PLC0415
+
+        if known := recognise(reasons):
             show("known failures in the failed tests", known, ui)
