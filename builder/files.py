@@ -217,15 +217,10 @@ def _sweep(path: Path) -> None:
 def held(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold an advisory lock file, shared between processes and threads; gives whether it is held.
 
-    wait: until others let it go. The file stays. Raises SurroundingsError where a link stands in its place.
+    wait: until others let it go. The file stays. Raises OSError where it cannot be opened: ELOOP where it is a link.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise SurroundingsError("a link stands where a lock file belongs", where=str(path), fix="remove it") from None
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     with _flocked(handle, wait=wait) as free:
         yield free
 
