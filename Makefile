@@ -1,26 +1,27 @@
 # One target per verb of the command line; `make help` lists them.
 
 MAKEFLAGS += --no-print-directory
-SHELL := /bin/sh
+override SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-# What a user or a CI job gives is data: no make function and no shell may run what is in it. Its raw text goes to
-# recipes as the variable given_NAME of their environment, where "$$given_NAME" is a word and nothing more.
-GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
+# What a user or a CI job gives is data: no make function and no shell may run what is in it, and what is run here is
+# not theirs to give (override). Its raw text goes to recipes as the variable given_NAME of their environment, where
+# "$$given_NAME" is a word and nothing more.
+override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME
-$(foreach name,$(GIVEN),$(eval given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
+$(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
-given_GPU := $(or $(given_GPU),auto)
-comma := ,
+override given_GPU := $(or $(given_GPU),auto)
+override comma := ,
 # IFS and -f: a list of names is split at commas and spaces, and no name is a pattern of files.
-run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --stacks "$$folder"; done; IFS=' ,'; \
+override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --stacks "$$folder"; done; IFS=' ,'; \
 	exec .venv/bin/python -m builder $(if $(given_JSON),--json) $(if $(given_TLS),--set "tls=$$given_TLS") "$$@"
-names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
-offline := $(if $(given_OFFLINE),--offline)
+override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
+override offline := $(if $(given_OFFLINE),--offline)
 
-VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
+override VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -71,8 +72,8 @@ build: venv ## build images from what was fetched, without a network
 	@$(run) build $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 # only from make's command line: some shells export HOST
-given = $(if $(filter command,$(origin $1)),--$2 "$$given_$1")
-target = $(call given,IMAGE,image) $(call given,CONTAINER,container) $(call given,HOST,host)
+override given = $(if $(filter command,$(origin $1)),--$2 "$$given_$1")
+override target = $(call given,IMAGE,image) $(call given,CONTAINER,container) $(call given,HOST,host)
 smoke: venv ## run the smoke tests inside the built images, or on IMAGE=, CONTAINER= or HOST=local
 	@$(run) smoke --gpu "$$given_GPU" $(target) $(call given,CHECKS,checks) $(call given,PROBE_PYTHON,python) $(if $(given_OUT),--out "$$given_OUT") $(or $(names),$(if $(strip $(target)),,onnx-cpu))
 

@@ -22,8 +22,9 @@ import click
 from builder import __version__
 from builder.commands import verbs
 from builder.commands._common import Given, everywhere
-from builder.errors import InputErrors, JobError, ModelstacksError, SurroundingsError
-from builder.ui import Ui, plain
+from builder.errors import InputError, InputErrors, JobError, ModelstacksError, SurroundingsError
+from builder.plain import plain
+from builder.ui import Ui
 
 # Variables whose values are no one's business, and how long such a value is at least.
 _SECRET, _SHORTEST = re.compile(r"(?i)token|secret|passw|credential|_key$|auth"), 6
@@ -79,6 +80,9 @@ def program() -> None:
 def main() -> None:
     """Run the command line; every way out is one of the exit codes above."""
     ui = Ui()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever a terminal can show
     os.umask(os.umask(0o077) & 0o077)  # what a run writes it has to read again, whatever else is kept from others
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
@@ -107,18 +111,28 @@ def _guarded(work: Callable[[], object], ui: Ui) -> int:
         _close(sys.stdout)
         return 1
     except Exception as error:
-        return _unusable(error, ui) if isinstance(error, OSError) else _defect(error, ui)
+        return _unusable(error, ui) if isinstance(error, (OSError, UnicodeEncodeError)) else _defect(error, ui)
 
 
-def _unusable(error: OSError, ui: Ui) -> int:
+def _unspeakable(error: UnicodeEncodeError) -> InputError:
+    """A name or value whose bytes are not UTF-8 reached what takes text alone."""
+    problem = f"{error.object[:200]!r} is not text"
+    return InputError(problem, why="its bytes are not UTF-8", fix="give it, or rename it, in UTF-8")
+
+
+def _refused(error: OSError) -> SurroundingsError:
     """What the system refuses, a full disk or a folder that cannot be written, is of the surroundings."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    said = SurroundingsError(
+    return SurroundingsError(
         "the disk is full" if full else "a file or folder cannot be used",
         where=str(error.filename or "standard output or error"),
         why=error.strerror or str(error),
         fix="make room, then run again" if full else "check its owner and rights",
     )
+
+
+def _unusable(error: OSError | UnicodeEncodeError, ui: Ui) -> int:
+    said = _unspeakable(error) if isinstance(error, UnicodeEncodeError) else _refused(error)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

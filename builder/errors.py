@@ -6,22 +6,24 @@ is wrong, 3 the surroundings lack something (engine, network, GPU).
 
 from __future__ import annotations
 
+from builder.plain import plain
+
+_MOST = 20_000  # characters of a part: a compiler's last words fit, a flood does not
+
 
 class ModelstacksError(Exception):
     """A failure a user can act on.
 
     problem: what is wrong, in one line. where: "file:line", a URL or a path, or "".
     why: the reason, if the problem does not say it. fix: the one thing to do.
+    All four may hold words of others: they are kept as they may be shown.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, *, where: str = "", why: str = "", fix: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.where = where
-        self.why = why
-        self.fix = fix
+        self.problem, self.where, self.why, self.fix = (plain(part[:_MOST]) for part in (problem, where, why, fix))
+        super().__init__(self.problem)
 
     def __str__(self) -> str:
         """One line: `where: problem: why. Fix: fix`, without the parts that are empty."""

@@ -85,7 +85,11 @@ def parse(data: bytes, where: str) -> Manifest:
     if set(value) != _KEYS:
         raise _refused(f"{MANIFEST} has other keys than {', '.join(sorted(_KEYS))}", where)
     stacks, base = value["stacks"], value["base"]
-    if not isinstance(stacks, list) or not all(isinstance(name, str) for name in stacks):
+    if (
+        not isinstance(stacks, list)
+        or not all(isinstance(name, str) for name in stacks)
+        or len({*stacks}) < len(stacks)
+    ):
         raise _refused(f"{MANIFEST} names stacks that cannot be", where)
     if bad := next((name for name in stacks if not re.fullmatch(NAME_PATTERN, name) or name == FAMILIES), None):
         why = "a stack's name has a-z, 0-9, '.' and '-', and at most 64 characters"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import os
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from builder.bundle.parts import whole
 from builder.errors import InputError
-from builder.files import sha256_of, write_atomic
+from builder.files import read_bounded, sha256_of, write_atomic
 
 ENDING = ".sig"
 _MOST = 65536  # bytes of a key or a signature
@@ -37,6 +38,19 @@ def signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InputError("the key is not one of ECDSA on P-256", where=str(path), fix=_MAKE)
     return key
+
+
+def signature_place(file: Path, key: Path, out: Path | None) -> Path:
+    """Where the signature of a bundle's file, or of its list of parts, goes: out, else beside it.
+
+    Raises InputError where the bundle or its signature would take the place of the key, or one that of the other.
+    """
+    place = out or file.with_name(f"{file.name}{ENDING}")
+    if same := [one for one in (file, place) if one.resolve() == key.resolve()]:
+        raise InputError("the key's own file cannot be written to", where=str(same[0]), fix="give another --signature")
+    if place.resolve() == file.resolve():
+        raise InputError("the signature would replace the bundle", where=str(place), fix="give another --signature")
+    return place
 
 
 def sign(file: Path, key: ec.EllipticCurvePrivateKey, out: Path | None) -> Path:
@@ -73,8 +87,9 @@ def require_signed(bundle: Path, public: Path, signature: Path | None) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return stream.read(_MOST)
+        return read_bounded(path, _MOST)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return b""  # neither a key nor a signature
         fix = "name the file: --key, --signature"
         raise InputError("the file cannot be read", where=str(path), why=error.strerror or "", fix=fix) from None

@@ -45,7 +45,7 @@ def command(
     The same inputs give the same bytes.
     """
     from builder.bundle import export as write
-    from builder.bundle import part_size, sign, signing_key
+    from builder.bundle import part_size, sign, signature_place, signing_key
 
     private = signing_key(key) if key else None
     if signature and not key:
@@ -53,8 +53,11 @@ def command(
     loaded = run.stacks.named(stacks)
     path = out or Path("dist", f"{'+'.join(sorted(one.name for one in loaded))}.bundle.tar")
     size = part_size(split) if split else 0
+    if key:  # said before the bundle is written
+        signature_place(path, key, signature)
     done = write(loaded, path, run.settings, run.ui, split=size, base=base, python=python, offline=offline)
     run.ui.say(f"{done.files[-1]}: {human_bytes(done.bytes)}, {done.members} files, id {done.id}")
-    if private:
-        run.ui.say(f"signature: {sign(Path(done.files[-1]), private, signature)}")
+    if key and private:
+        file = Path(done.files[-1])
+        run.ui.say(f"signature: {sign(file, private, signature_place(file, key, signature))}")
     run.ui.document(done.document())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ def examine_log(path: str, ui: Ui) -> LogReport:
     if path == "-":
         return LogReport("standard input", recognise_stream(sys.stdin.buffer))
     try:
+        if Path(path).is_block_device() or (Path(path).is_char_device() and not Path(path).samefile("/dev/stdin")):
+            raise OSError(errno.EINVAL, "it is a device, and may have no end")
         with Path(path).open("rb") as stream, ui.transfer("reading", Path(path).stat().st_size) as bar:
             return LogReport(path, recognise_stream(stream, read=bar.advance))
     except OSError as error:

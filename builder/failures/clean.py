@@ -14,7 +14,19 @@ _MARKS = re.compile(
     rb"|\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|\+00:00) )"
 )
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]")
-_LOGIN = re.compile(r"://[^/@\s]{1,200}@")
+# What may be a secret: of an address its login and query, of a header or a variable its value, and keys by their form.
+_SECRETS = (
+    (re.compile(r"://[^/@\s]{1,200}@"), "://***@"),
+    (re.compile(r"://[^/@:\s]{1,64}:(?!\d{1,5}/)[^@\s'\"<>]{1,200}@"), "://***@"),  # a password with a slash
+    (re.compile(r"(://[^\s'\"<>?]{1,512}\?)[^\s'\"<>]+"), r"\1***"),
+    (
+        re.compile(r"(?i)\b((?:authorization|x-api-key|private-token)\s?[:=]\s?(?:(?:basic|bearer|token)\s)?)\S+"),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)\b(bearer\s)[A-Za-z0-9._~+/=-]{8,}"), r"\1***"),
+    (re.compile(r"\b((?:[A-Z0-9]{1,32}_){0,4}(?:KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD)=)[^\s'\",;]+"), r"\1***"),
+    (re.compile(r"\b(?:hf_|gh[opsu]_|github_pat_|glpat-|nvapi-|AKIA)[A-Za-z0-9_-]{12,}"), "***"),
+)
 
 
 def clean(data: bytes) -> bytes:
@@ -31,6 +43,9 @@ def clean(data: bytes) -> bytes:
 
 
 def shown(data: bytes) -> str:
-    """Clean bytes as text that may be shown on one line: no unseen characters, no login of an address."""
+    """Clean bytes as text that may be shown on one line: no unseen characters, nothing that may be a secret."""
     text = _UNSEEN.sub("", data.decode(errors="replace").replace("\n", " "))
-    return _LOGIN.sub("://***@", re.sub(r" {2,}", " ", text).strip())
+    text = re.sub(r" {2,}", " ", text).strip()
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return text

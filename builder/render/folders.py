@@ -11,7 +11,7 @@ from typing import Any
 
 from builder import zips
 from builder.errors import InputError, JobError
-from builder.files import held, same_file, sha256_of, write_atomic
+from builder.files import held, own_folder, same_file, sha256_of, write_atomic
 from builder.lock.model import Artifact, StackLock
 from builder.render.debs import package_list
 from builder.render.groups import Group
@@ -80,9 +80,14 @@ def deb_context(folder: Path, name: str, debs: Sequence[Artifact], settings: Set
 
 def keep_only(folder: Path, contexts: Mapping[str, Path]) -> None:
     """Remove contexts of an earlier lock; `empty` stays, the build's own context."""
-    (folder / "contexts" / "empty").mkdir(parents=True, exist_ok=True)
+    own_folder(folder / "contexts")
+    own_folder(folder / "contexts" / "empty")
     for there in (folder / "contexts").iterdir():
-        if there.name not in contexts and there.name != "empty":
+        if there.name in contexts or there.name == "empty":
+            continue
+        if there.is_symlink() or not there.is_dir():
+            there.unlink()
+        else:
             shutil.rmtree(there)
 
 
@@ -94,7 +99,8 @@ def linked(
     beside: names of files that the caller puts there itself.
     """
     context = folder / "contexts" / name
-    context.mkdir(parents=True, exist_ok=True)
+    own_folder(folder / "contexts")
+    own_folder(context)  # what else is in it goes: through a link that would be files of others
     wanted = {item.filename: settings.home / item.folder / item.filename for item in items}
     keep = {"requirements.txt", "Packages", "sources.list", "apt.conf"}
     for there in context.iterdir():

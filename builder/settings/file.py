@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError, InputErrors
+from builder.files import read_bounded
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -34,16 +35,20 @@ def read(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
                 why=f"its owner is user {owner}",
                 fix="look into the file, then make it your own with chown, or work in another folder",
             )
-        text = path.read_bytes()[:_LIMIT].decode()
+        text = read_bounded(path, _LIMIT).decode()
         values: dict[str, Any] = tomli.loads(text)
     except OSError as error:
-        raise InputError("the settings cannot be read", where=str(path), why=error.strerror or "") from None
+        fix = "put a file of a page or two there, or remove it"
+        raise InputError("the settings cannot be read", where=str(path), why=error.strerror or "", fix=fix) from None
     except UnicodeDecodeError:
         raise InputError("the settings are not UTF-8", where=str(path), fix="save the file as UTF-8") from None
     except tomli.TOMLDecodeError as error:
         raise InputError(
             "the settings are not TOML", where=f"{path}:{error.lineno}", why=error.msg, fix="correct the line"
         ) from None
+    except (RecursionError, ValueError):
+        fix = "write it flat, with numbers of a few digits"
+        raise InputError("the settings are nested too deep, or hold a giant number", where=str(path), fix=fix) from None
     return values, _lines(text)
 
 
@@ -64,7 +69,7 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
                 found.setdefault(table, number)
             elif key:
                 found.setdefault((*table, *_path(tomli.loads(f"{key[1]} = 0"))), number)
-        except tomli.TOMLDecodeError:
+        except (tomli.TOMLDecodeError, RecursionError):
             continue
     return found
 

@@ -9,8 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from builder.plain import UNSEEN
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?")
+
+
+_UNSEEN = re.compile(f"[\x00-\x1f\x7f{UNSEEN}]")
 
 
 def _refuse(problem: str, fix: str) -> PydanticCustomError:
@@ -24,7 +29,7 @@ def _address(value: str) -> str:
         good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
     except ValueError:
         good = False
-    if not good or re.search(r"[\x00-\x20\x7f]", value):
+    if not good or _UNSEEN.search(value) or " " in value:
         raise _refuse("it is not an http(s) address", "write https://HOST/PATH")
     return value.rstrip("/")
 
@@ -37,7 +42,8 @@ def _protected(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?(/[a-z0-9._-]+)*/?", value):
+    part = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{{1,5}})?(/{part})*/?", value) or not _port(value):
         raise _refuse("it is not the beginning of an image name", 'write it like "docker.io/nvidia", without https://')
     return value.rstrip("/")
 
@@ -53,7 +59,7 @@ def _prefix(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
+    if not _HOST.fullmatch(value) or not _port(value):
         raise _refuse("it is not a host", 'write it like "nexus.example.org" (port 443) or "nexus.example.org:8443"')
     return value.lower()
 
@@ -66,6 +72,18 @@ def _variable(value: str) -> str:
     return value
 
 
+def _seen(value: str) -> str:
+    if _UNSEEN.search(value):
+        raise _refuse("it holds a character that is not seen", "write it without control characters")
+    return value
+
+
+def _port(value: str) -> bool:
+    """Whether the number behind a host's last colon, if one is there, is that of a port."""
+    port = re.search(r":(\d+)(/|$)", value)
+    return not port or 0 < int(port[1]) < 65536
+
+
 def _listed(value: Any) -> Any:  # noqa: ANN401
     return [value] if isinstance(value, str) else value
 
@@ -75,7 +93,7 @@ Protected = Annotated[str, AfterValidator(_protected)]
 Image = Annotated[str, AfterValidator(_image)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Host = Annotated[str, AfterValidator(_host)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_seen)]
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
 Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -12,6 +13,7 @@ from pydantic import Field
 from builder.spec.extension import Extension, Toolchain
 from builder.spec.named import Named
 from builder.spec.parts import Base, Frozen, Index, OwnFiles, Source, Weight, keys_like
+from builder.spec.secrets import secret
 from builder.spec.text import (
     ENV_PATTERN,
     FINDING_PATTERN,
@@ -162,6 +164,8 @@ def clashes(ours: _Shared, theirs: _Shared | None = None, whose: str = "") -> li
     for name, index in theirs.indexes.items() if theirs else ():
         claimed.update({str(canonicalize_name(item)): f"{name} of its family {whose}" for item in index.packages})
     for name, index in ours.indexes.items():
+        if name == "default":
+            found.append(Clash(("indexes", name), "a lock calls the index of this machine `default`", "rename it"))
         if theirs and name in theirs.indexes:
             found.append(Clash(("indexes", name), f"index {name} is also in its family {whose}", "rename one of them"))
         for place, item in enumerate(index.packages):
@@ -174,7 +178,12 @@ def clashes(ours: _Shared, theirs: _Shared | None = None, whose: str = "") -> li
                     )
                 )
             claimed.setdefault(project, name)
-    return found + (_extension_clashes(ours) if isinstance(ours, StackFile) else [])
+    found += [
+        Clash(("env", name), f"{name} is a secret by its name", "leave it out; who runs the image gives it")
+        for name, value in ours.env.items()
+        if value and secret(name)
+    ]
+    return found + (_extension_clashes(ours) + _place_clashes(ours) if isinstance(ours, StackFile) else [])
 
 
 def _extension_clashes(stack: StackFile) -> list[Clash]:
@@ -209,6 +218,31 @@ def _extension_clashes(stack: StackFile) -> list[Clash]:
         problem = f"index {waiting[project]} has `fallback`, and no extension is called {project}"
         fix = f"say under `extensions` how {project} is compiled, or leave `fallback` out"
         found.append(Clash(("indexes", waiting[project], "fallback"), problem, fix))
+    return found
+
+
+def _place_clashes(stack: StackFile) -> list[Clash]:
+    """Sources or weights that would lie at one place, and folders below what is a weight's file."""
+    found: list[Clash] = []
+    folders = {("sources", place, "into"): part.into for place, part in enumerate(stack.sources)}
+    folders |= {("files", place, "into"): part.into for place, part in enumerate(stack.files)}
+    folders |= {("weights", place, "into"): part.into for place, part in enumerate(stack.weights)}
+    taken = {f"{part.into.rstrip('/')}/{part.filename}": place for place, part in reversed([*enumerate(stack.weights)])}
+    for place, weight in enumerate(stack.weights):
+        path = f"{weight.into.rstrip('/')}/{weight.filename}"
+        if taken[path] != place:
+            problem = f"{path} is also the file of weights[{taken[path]}]"
+            found.append(Clash(("weights", place), problem, "give one of them another `into` or `name`"))
+    for keys, folder in folders.items():
+        above = [folder.rstrip("/"), *(str(part) for part in PurePosixPath(folder).parents)]
+        if hit := next((path for path in above if path in taken), None):
+            problem = f"{folder} is, or lies below, the file of weights[{taken[hit]}]"
+            found.append(Clash(keys, problem, "give one of them another `into` or `name`"))
+    sources: dict[str, int] = {}
+    for place, source in enumerate(stack.sources):
+        if (first := sources.setdefault(source.into.rstrip("/"), place)) != place:
+            problem = f"{source.into} is also the folder of sources[{first}]"
+            found.append(Clash(("sources", place, "into"), problem, "give each source a folder of its own"))
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from builder.origin import Origin
+from builder.spec.image import ImageReference
 from builder.spec.text import (
     Commit,
     EditText,
@@ -18,7 +19,6 @@ from builder.spec.text import (
     FilePath,
     GlibcVersion,
     HttpsUrl,
-    ImageReference,
     InsidePath,
     Name,
     PackageName,
@@ -193,6 +193,8 @@ class Weight(Frozen):
                 "give one of them; a file with `bake: false` may have `name` alone",
             )
         self._check_prefix(self.fetched_name, self.sha256)
+        if not re.fullmatch(r"(?!\.\.?$)[A-Za-z0-9._][A-Za-z0-9._+!%~=@-]{0,149}", self.filename):
+            raise refuse(f"{self.filename[:200]!r}, the end of its address, is no file name", "give it a `name`")
         if self.member:
             self._check_prefix(self.member.path, self.member.sha256)
         return self

@@ -10,11 +10,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from builder.spec.image import ImageReference
 from builder.spec.named import Named
-from builder.spec.text import ENV_PATTERN, NAME_PATTERN, AbsolutePath, EnvName, ImageReference, Name, PlainText, refuse
+from builder.spec.secrets import secret
+from builder.spec.text import (
+    ENV_PATTERN,
+    NAME_PATTERN,
+    AbsolutePath,
+    EnvName,
+    Name,
+    PlainText,
+    refuse,
+)
 
 KIND = "service"
-_SECRET = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD)(_|$)", re.I)
+_KERNELS = re.compile(r"/(proc|sys|dev)?(/|$)")
 
 
 class _Frozen(BaseModel):
@@ -42,7 +52,7 @@ class ServiceFile(_Frozen):
     kind: Literal["service"]
     summary: PlainText
     image: ImageReference = Field(description="by tag, or by digest; the lock adds the digest")
-    licence: PlainText = Field(description="what its terms allow")
+    licence: PlainText = Field(min_length=1, description="what its terms allow")
     ports: dict[Name, int] = Field(
         min_length=1,
         description="name and number of each port, published on this machine's loopback",
@@ -71,8 +81,15 @@ class ServiceFile(_Frozen):
             )
         if wrong := [f"{name} {number}" for name, number in self.ports.items() if not 0 < number < 65536]:
             raise refuse(f"port {wrong[0]} is not from 1 to 65535", "write the number the service listens on")
+        if len(set(self.ports.values())) < len(self.ports):
+            raise refuse("two of `ports` have one number", "name each port once")
+        folders = [volume.into.rstrip("/") for volume in self.volumes.values()]
+        if wrong_folders := [folder or "/" for folder in folders if _KERNELS.match(folder or "/")]:
+            raise refuse(f"no volume can lie at {wrong_folders[0]}", "name the folder that the service writes to")
+        if len(set(folders)) < len(folders):
+            raise refuse("two of `volumes` lie at one folder", "give each a folder of its own")
         for name in (*self.env, *self.switches):
-            if name in self.secrets or _SECRET.search(name):
+            if name in self.secrets or secret(name):
                 raise refuse(f"{name} is a secret outside `secrets`", "list its name under `secrets`, and nowhere else")
         return self
 

@@ -78,6 +78,8 @@ def _absolute(value: str) -> str:
         raise refuse(f"{value!r} is not an absolute path in the image", f"write /{value.lstrip('./')}")
     if ".." in value.split("/"):
         raise refuse(f"{value!r} climbs out with '..'", "name the folder itself")
+    if len(value) > LONGEST_PATH:
+        raise refuse(f"the path has {len(value)} characters", f"use one of at most {LONGEST_PATH}")
     return "/" + posixpath.normpath(value).lstrip("/")
 
 
@@ -87,6 +89,8 @@ _TAKEN = r"bin|sbin|lib|lib64|proc|sys|dev|run"
 
 def _placed(value: str) -> str:
     path = _absolute(value)
+    if path == "/":
+        raise refuse("the root folder holds links of the base, which a layer would replace", "name a folder in it")
     if re.match(rf"/({_TAKEN})(/|$)", path):
         first = path.split("/")[1]
         raise refuse(
@@ -115,8 +119,12 @@ def _inside(value: str) -> str:
 
 
 def _requirement(value: str) -> str:
+    if len(value) > _LONGEST_REQUIREMENT:
+        raise refuse(f"the requirement has {len(value)} characters", f"use one of at most {_LONGEST_REQUIREMENT}")
     try:
         parsed = Requirement(value)
+    except RecursionError:
+        raise refuse("the marker has too many brackets inside of brackets", "write it flat") from None
     except InvalidRequirement as error:
         raise refuse(
             f"{value!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", "write NAME==VERSION"
@@ -142,11 +150,15 @@ def _https(value: str) -> str:
         raise refuse(f"the address has {len(value)} characters", f"use one of at most {_LONGEST_URL}")
     if "@" in value.partition("://")[2].partition("/")[0]:
         raise refuse("the address holds a user name or password", "leave them out; ~/.netrc may hold them")
+    if (port := re.match(r"https://[^/:]*:([0-9]+)", value)) and not 0 < int(port[1]) < 65536:
+        raise refuse(f"{port[1]} is no port", "write a number from 1 to 65535, or none")
     if value.startswith("http://"):
         raise refuse(f"{value!r} is not encrypted", f"write https://{value[7:]}")
     return value
 
 
+LONGEST_PATH = 1024  # characters; the kernel takes 4096 with what stands before it
+_LONGEST_REQUIREMENT = 1000
 _PATH = "A-Za-z0-9._/+@-"
 _LONGEST_URL = 1900  # with a commit it is an origin, which has at most 2048
 
@@ -163,7 +175,7 @@ PlainText = Annotated[
 AbsolutePath = Annotated[
     str,
     Text(
-        rf"^(?!([\s\S]*/)?\.\.(/|$))/[{_PATH}]*$",
+        rf"^(?!([\s\S]*/)?\.\.(/|$))/[{_PATH}]{{0,{LONGEST_PATH - 1}}}$",
         "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..')",
         "/workspace",
         _absolute,
@@ -172,7 +184,7 @@ AbsolutePath = Annotated[
 TargetPath = Annotated[
     str,
     Text(
-        rf"^(?!([\s\S]*/)?\.\.(/|$))(?!/*({_TAKEN})(/|$))/[{_PATH}]*$",
+        rf"^(?!([\s\S]*/)?\.\.(/|$))(?!/*({_TAKEN})(/|$))(?!/+$)/[{_PATH}]{{0,{LONGEST_PATH - 1}}}$",
         "an absolute path in the image (A-Z a-z 0-9 . _ / + @ -, no '..'), not in a folder that no layer may replace",
         "/workspace",
         _placed,
@@ -239,7 +251,12 @@ EditText = Annotated[
 ]
 PackageRequirement = Annotated[
     str,
-    Text(r"^[A-Za-z0-9][^@\x00-\x1f]*$", "a requirement (PEP 508) without an address", "numpy==1.26.4", _requirement),
+    Text(
+        rf"^[A-Za-z0-9][^@\x00-\x1f]{{0,{_LONGEST_REQUIREMENT - 1}}}$",
+        "a requirement (PEP 508) without an address",
+        "numpy==1.26.4",
+        _requirement,
+    ),
 ]
 Commit = Annotated[str, Text(r"^[0-9a-f]{40}$", "a full git commit (40 hex digits)", "0" * 40, _commit)]
 HttpsUrl = Annotated[
@@ -281,11 +298,3 @@ Reason = Annotated[
     Text(r"^\S[^\x00-\x1f\x7f]{8,}\S$", "a reason (one line of at least 10 characters)", "it only runs on our A100"),
 ]
 Capability = Annotated[str, Text(r"^[0-9]{1,2}\.[0-9](\+PTX)?$", "a compute capability", "8.6+PTX")]
-ImageReference = Annotated[
-    str,
-    Text(
-        r"^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
-        "an image reference (REGISTRY/NAME:TAG, or with @sha256:…)",
-        "nvidia/cuda:12.9.1-base-ubuntu24.04",
-    ),
-]

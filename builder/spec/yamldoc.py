@@ -6,6 +6,7 @@ Hostile input is expected: no anchors, aliases, merge keys, tags or second docum
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import yaml
 
 from builder.errors import InputError
 from builder.files import read_bounded
+from builder.plain import UNSEEN
 
 MAX_BYTES = 1 << 20  # the largest shipped stack file has 9 kB
 MAX_DEPTH = 20  # a recursive parser is not to be fed more
 MAX_NUMBER = 100  # characters; computing a longer one can take Python minutes
 
 Keys = tuple[str | int, ...]
+_HIDING = re.compile(f"[{UNSEEN}]")
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's; PyYAML may be built without it
 
 
@@ -244,6 +247,9 @@ class _Reading:
         return key, line
 
     def _scalar(self, event: yaml.ScalarEvent) -> object:
+        if hiding := _HIDING.search(event.value):
+            problem = f"a text holds U+{ord(hiding[0]):04X}, which is not seen and can make it read as another"
+            raise self._error(_line(event), problem, "", "write the text without it")
         tag: str = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
         if tag in ("tag:yaml.org,2002:value", "tag:yaml.org,2002:merge"):
             return event.value

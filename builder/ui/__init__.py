@@ -8,7 +8,6 @@ rich is imported by the first line that is printed: `--help` and a run that only
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputErrors, ModelstacksError
+from builder.plain import plain
 from builder.ui.speech import spoken
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _WIDE = 200  # characters of a table's line off a terminal
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_LOGIN = re.compile(r"://[^/@\s]{1,200}@")
 _PLAIN_SECONDS = 5.0  # off a terminal, one progress line per this many seconds
 
 
@@ -39,17 +37,8 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def plain(text: str) -> str:
-    """A text that may be shown: each character that a terminal obeys, or that hides others, is a `?`; no logins.
-
-    Names of files, words of servers and programs, what a container says: none of them steers the terminal, and a login
-    in an address is not shown, whoever wrote it.
-    """
-    return _LOGIN.sub("://***@", _OBEYED.sub("?", text.replace("\r\n", "\n")))
-
-
 def _escape(text: str) -> str:
-    """The text as rich shows it unchanged."""
+    """The text as it may be shown, and as rich shows it unchanged."""
     from rich.markup import escape
 
     return escape(plain(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -128,3 +129,30 @@ def test_without_a_key_nothing_is_asked_and_a_signature_alone_is_wrong(signed: P
     done = cli("import", str(signed), "--signature", f"{signed}.sig", env=there.environment)
     assert done.returncode == 2 and "goes with --key" in done.stderr
     assert cli("import", str(signed), env=there.environment).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+@pytest.mark.parametrize("what", ["key", "signature"])
+def test_a_key_or_signature_that_is_no_file_holds_nobody_up(
+    what: str, kind: str, signed: Path, keys: tuple[Path, Path], there: Site, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd"
+    os.mkfifo(odd) if kind == "fifo" else odd.symlink_to("/dev/zero")
+    if what == "key":
+        _refused(there, signed, odd, "cannot be read")
+    else:
+        _refused(there, signed, keys[1], "cannot be read", ["--signature", str(odd)])
+
+
+def test_neither_a_key_nor_a_bundle_is_written_over(
+    exporting: Site, keys: tuple[Path, Path], there: Site, tmp_path: Path
+) -> None:
+    key, out = tmp_path / "own.bundle.tar", tmp_path / "mini.bundle.tar"
+    shutil.copy(keys[0], key)
+    for path, signature in ((out, key), (out, out), (key, tmp_path / "sig")):
+        words = ["--out", str(path), "--key", str(key), "--signature", str(signature)]
+        done = cli("export", "mini", *words, env=exporting.environment)
+        assert done.returncode == 2 and "--signature" in done.stderr, done.stderr
+        assert key.read_bytes() == keys[0].read_bytes() and not out.exists()
+    _export(exporting, out, key, "--signature", str(tmp_path / "sig"))
+    assert _import(there, out, keys[1], "--signature", str(tmp_path / "sig"))[0] == 0

@@ -127,6 +127,20 @@ def test_a_switch_is_on_or_off_and_its_value_goes_nowhere(attack: str, checkout:
         assert word in by_target[target] and attack not in by_target[target]
 
 
+@pytest.mark.parametrize("how", ["a word", "the environment"])
+@pytest.mark.parametrize(
+    "name", ["run", "names", "offline", "given", "target", "comma", "given_TLS", "given_OUT", "given_STACK", "SHELL"]
+)
+def test_what_the_makefile_names_itself_is_not_given(name: str, how: str, checkout: Path) -> None:
+    for attack in ("$(shell touch broken)", "touch broken;", ";touch broken;", str(checkout / "attack")):
+        (checkout / "attack").write_text("#!/bin/sh\ntouch broken\n")
+        (checkout / "attack").chmod(0o755)
+        words = [f"{name}={attack}"] if how == "a word" else ["-e"]
+        given = {name: attack} if how != "a word" else {}
+        said = make(checkout, "check", "export", "smoke", *words, STACK="one", **given)
+        assert [one["words"][0] for one in said[-3:]] == ["check", "export", "smoke"]
+
+
 def test_every_variable_of_the_makefile_is_tried_here() -> None:
     lines = (REPO / "Makefile").read_text().splitlines()
     text = "\n".join(line for line in lines if not line.startswith("#"))

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError
-from builder.ui import Ui, plain
+from builder.plain import plain
+from builder.ui import Ui
 from tests.conftest import REPO, cli, write_stack
 
 # Colours, a title, a clipboard, the cursor, C1, a bell, a backspace, other directions and unseen ones, a link of rich.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.errors import InputError
 from tests.conftest import REPO, cli
 
 
@@ -60,3 +61,31 @@ def _until_reading(process: int) -> None:
     while not Path(f"/proc/{process}/syscall").read_text().startswith("0 0x0 "):
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a\u202eb", "a?b"),
+        ("a\x1b[2Jb", "a?[2Jb"),
+        ("a\x07b", "a?b"),
+        ("a\udcffb", "a?b"),
+        ("a\u2028b", "a?b"),
+        ("https://u:S3CRET@h/x", "https://***@h/x"),
+        ("oauth2:S3CRET://x:y@h", "oauth2:S3CRET://***@h"),
+        ("caf\u00e9 \u65e5\u672c\n\ta@b", "caf\u00e9 \u65e5\u672c\n\ta@b"),
+    ],
+)
+def test_an_error_shows_nothing_that_hides(given: str, shown: str) -> None:
+    error = InputError(given, where=given, why=given, fix=given)
+    assert set(error.document().values()) == {shown}
+    assert str(error).count(shown) == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("smoke", "--image", "a\udcff", "--checks", "python"), ("--json", "check", "\udcff"), ("render", "\udcff")],
+)
+def test_a_word_that_is_not_text_is_said(words: tuple[str, ...]) -> None:
+    done = cli(*words)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "fix:" in done.stderr, done.stderr

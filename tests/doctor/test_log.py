@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builder.doctor.log import LogReport, examine_log
 from builder.errors import InputError
 from builder.failures import Failure, Match, recognise, recognise_file, recognise_stream
 from builder.failures.catalogue import failure, known
 from builder.failures.scan import KEPT
 from builder.failures.search import AHEAD
+from builder.ui import Ui
 from tests.conftest import REPO, cli, document
 from tests.doctor.threads import KINDS, cases, messages
 
@@ -373,3 +375,35 @@ def test_a_log_that_cannot_be_read_or_stands_beside_other_words_is_wrong_input(w
 def test_a_file_that_cannot_be_read_is_wrong_input(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         recognise_file(tmp_path / "gone.log")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("could not reach https://u:S3CRET@h.org/x", "h.org/x"),
+        ("could not reach https://u:S3CRET/with/slash@h.org/simple", "h.org/simple"),
+        ("GET https://h.org/x?X-Amz-Signature=S3CRET&token=S3CRET failed", "https://h.org/x?"),
+        ("header Authorization: Basic S3CRETS3CRET= refused", "Authorization: Basic"),
+        ("sent authorization=Bearer S3CRETS3CRET to it", "sent"),
+        ("Bearer S3CRETS3CRET is not valid", "is not valid"),
+        ("PRIVATE-TOKEN: S3CRET", "PRIVATE-TOKEN"),
+        ("HF_TOKEN=S3CRET is not valid", "HF_TOKEN="),
+        ("AWS_SECRET_ACCESS_KEY=S3CRET is not valid", "is not valid"),
+        ("the token hf_S3CRETS3CRETS3CRET is not valid", "is not valid"),
+        ("https://h.org:8443/team/x@1.0 has no such file", "https://h.org:8443/team/x@1.0"),
+        ("unexpected token = 3, Key = 4", "token = 3, Key = 4"),
+    ],
+)
+def test_no_secret_of_a_log_is_shown(form: str, line: str, kept: str) -> None:
+    report = LogReport("x", recognise_stream(io.BytesIO(f"error: {line}\n".encode())))
+    said = (
+        json.dumps(report.document()) if form == "json" else report.text("markdown" if form == "markdown" else "text")
+    )
+    assert kept.partition("=")[0] in " ".join(said.split()) and "S3CRET" not in said
+
+
+def test_a_device_without_an_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="cannot be read"):
+        examine_log(str(tmp_path / "log"), Ui())

@@ -226,3 +226,30 @@ def test_a_host_without_dpkg_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with pytest.raises(SurroundingsError) as caught:
         package_list(tmp_path, ())
     assert caught.value.fix == "install the package dpkg of your distribution"
+
+
+@pytest.mark.parametrize("place", ["contexts", "contexts/wheels", "contexts/uv", "contexts/empty"])
+def test_through_a_link_no_file_of_others_is_lost(
+    place: str, stack: Stack, ready: StackLock, settings: Settings, tmp_path: Path
+) -> None:
+    others = tmp_path / "others"
+    (others / "kept").mkdir(parents=True)
+    (others / "mine").write_text("mine")
+    link = settings.build / stack.name / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(others)
+    try:
+        render(stack, ready, settings)
+    except SurroundingsError as error:
+        assert error.where == str(link) and error.fix
+    assert sorted(path.name for path in others.iterdir()) == ["kept", "mine"]
+    link.unlink(missing_ok=True)
+    render(stack, ready, settings)
+
+
+def test_a_file_among_the_contexts_goes_away(stack: Stack, ready: StackLock, settings: Settings) -> None:
+    folder = settings.build / stack.name / "contexts"
+    folder.mkdir(parents=True)
+    (folder / "left").write_text("x")
+    render(stack, ready, settings)
+    assert not (folder / "left").exists()
