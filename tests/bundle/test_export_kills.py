@@ -14,11 +14,11 @@ from tests.stopped import aside, at, code_of, stopped, tree
 
 # Where an export of two parts stops: function, what it is called with, the how-manieth call; and what is there then.
 POINTS = {
-    "while a member is written": (("builder.bundle.export:_one", "", 3), 0),
-    "before all is renamed": (("builder.bundle.export:_finish", "", 1), 0),
+    "while a member is written": (("builder.bundle.pack:_one", "", 3), 0),
+    "before all is renamed": (("builder.bundle.pack:_finish", "", 1), 0),
     "after the first part": (("pathlib:Path.replace", r"mini\.bundle\.tar\.001'\), ", 1), 1),
     "before the list": (("pathlib:Path.replace", r"mini\.bundle\.parts\.json'\), ", 1), 2),
-    "after all": (("builder.bundle.export:sync_folder", "", 1), 3),
+    "after all": (("builder.bundle.pack:sync_folder", "", 1), 3),
 }
 
 
