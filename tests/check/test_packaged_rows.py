@@ -17,7 +17,9 @@ from builder.spec import yamldoc
 BUILDER = Path(facts.__file__).parent
 KINDS: dict[Path, Any] = {
     **{FOLDER / f"{name}.yaml": get_args(hint)[0] for name, hint in get_type_hints(Facts).items()},
+    BUILDER / "doctor/container/facts/caches.yaml": container.CacheFolder,
     BUILDER / "doctor/container/facts/modules.yaml": container.Module,
+    BUILDER / "doctor/container/facts/nameless.yaml": container.Nameless,
     BUILDER / "lock/known.yaml": known.Row,
     BUILDER / "failures/signs.yaml": catalogue.Sign,
     **dict.fromkeys((BUILDER / "failures/known").glob("*.yaml"), catalogue.Row),

@@ -144,7 +144,7 @@ def test_a_weight_without_a_file_name_is_refused(index: Index, make_stack: MakeS
     index.add(wheel("alpha", "1.0"))
     url = f"https://example.org/{name}"
     with pytest.raises(InputError) as caught:
-        run(make_stack("alpha", weights=[{"url": url, "sha256": "0" * 64, "into": "/weights"}]))
+        run(make_stack("alpha", weights=[{"url": url, "sha256": "0" * 64, "into": "/weights", "name": "a"}]))
     assert (caught.value.problem, caught.value.where) == ("the address of a weight does not end in a file name", url)
 
 

@@ -78,6 +78,7 @@ def test_what_a_machine_promises_is_judged_and_the_rest_skipped_with_its_reason(
     assert set(outcomes(report, "passed")) == {
         "python_has_the_version_of_the_stack",
         "every_locked_package_is_installed_at_its_locked_version",
+        "a_client_that_trusts_the_systems_store_alone_finds_roots_there",
     }
     skipped = outcomes(report, "skipped")
     assert skipped.pop("the_driver_shows_a_gpu") == skipped.pop("the_stack_covers_the_compute_capability") == NO_GPU
@@ -119,7 +120,7 @@ def test_require_fails_for_want_of_a_gpu_and_for_nothing_else(on_this_machine, n
     report = on_this_machine(gpu="require")
     assert not report.green
     assert set(outcomes(report, "failed").values()) == {f"GPU=require, but the test cannot run: {NO_GPU}"}
-    assert (report.passed, report.failed, report.skipped) == (2, 2, 7)
+    assert (report.passed, report.failed, report.skipped) == (3, 2, 7)
 
 
 def test_require_without_a_test_that_needs_a_gpu_is_an_error(on_this_machine, tmp_path):
