@@ -64,6 +64,14 @@ def _host(value: str) -> str:
     return value.lower()
 
 
+def _once(value: Any) -> Any:  # noqa: ANN401
+    """Refuse a table that names one host twice: either could win."""
+    names = [str(key).lower().removesuffix(":443") for key in value] if isinstance(value, dict) else []
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise _refuse(f"{twice[:100]} is there twice, by case or by port 443", "keep one of the two")
+    return value
+
+
 def _variable(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         raise _refuse(
@@ -149,6 +157,6 @@ class Site(Model):
     rewrites: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
     mirrors: Mirrors = Mirrors()
-    tokens: dict[Host, Annotated[str, AfterValidator(_variable)]] = {}
-    client_certificates: dict[Host, ClientFiles] = {}
+    tokens: Annotated[dict[Host, Annotated[str, AfterValidator(_variable)]], BeforeValidator(_once)] = {}
+    client_certificates: Annotated[dict[Host, ClientFiles], BeforeValidator(_once)] = {}
     timeouts: Timeouts = Timeouts()

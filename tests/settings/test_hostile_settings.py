@@ -137,8 +137,6 @@ ACCEPTED = {
     "engine login",
     "mirror http",
     "rewrite loop",
-    "tokens host case",
-    "tokens host same port",
     "cc missing",
     "cc half",
     "cc junk",
