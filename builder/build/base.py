@@ -42,7 +42,7 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
     """
     tag = base_tag(base)
     there = engine.image(tag)
-    if there is not None and is_locked(there, base) and there.layers == (_made(base, settings) or there.layers):
+    if _is_verified(there, base, settings):
         return tag
     if base.blobs:
         _load_blobs(base, settings, engine, ui)
@@ -80,10 +80,15 @@ def seen(base: LockedBase, settings: Settings, engine: Engine) -> ImageFacts:
     Raises JobError where its tag no longer stands for the base that `ensure` saw or put there.
     """
     there = engine.image(tag := base_tag(base))
-    if there is None or not is_locked(there, base) or there.layers != (_made(base, settings) or there.layers):
+    if there is None or not _is_verified(there, base, settings):
         why = f"it is {there.id if there else 'gone'}: another user or home of this engine changed it"
         raise JobError("the base image is no longer the verified one", where=tag, why=why, fix="run the build again")
     return there
+
+
+def _is_verified(image: ImageFacts | None, base: LockedBase, settings: Settings) -> bool:
+    """Whether it is the locked base, with the layers of the archive where one is kept here."""
+    return image is not None and is_locked(image, base) and image.layers == (_made(base, settings) or image.layers)
 
 
 def _made(base: LockedBase, settings: Settings) -> tuple[str, ...]:

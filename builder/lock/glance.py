@@ -10,19 +10,20 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.lock import store, together
+from builder.lock.model import Kind, folder_of
 
-# The keys of stack.lock whose rows are files to fetch: what kind, and the folder they belong in.
-_KINDS = {
-    "tools": ("tool", "wheels"),
-    "base-debs": ("deb", "assets/debs"),
-    "base-blobs": ("blob", "assets/bases/blobs"),
-    "debs": ("deb", "assets/debs"),
-    "sources": ("source", "assets/sources"),
-    "archives": ("archive", "assets/archives"),
-    "weights": ("weight", "assets/weights"),
-    "toolchain": ("wheel", "wheels"),
-    "toolchain-debs": ("deb", "assets/debs"),
-    "extension-sources": ("source", "assets/sources"),
+# The keys of stack.lock whose rows are files to fetch, and of what kind.
+_KINDS: dict[str, Kind] = {
+    "tools": "tool",
+    "base-debs": "deb",
+    "base-blobs": "blob",
+    "debs": "deb",
+    "sources": "source",
+    "archives": "archive",
+    "weights": "weight",
+    "toolchain": "wheel",
+    "toolchain-debs": "deb",
+    "extension-sources": "source",
 }
 
 
@@ -47,7 +48,7 @@ def glance(folder: Path) -> Glance:
     try:
         store.require_own(str(lock["stack"]), path)
         rows = dict.fromkeys([*_packages(pylock, lock["routes"]), *_rows(lock)])
-        files = tuple((f"{place}/{_name(name)}", int(size)) for _, place, name, size, *_ in rows)
+        files = tuple((f"{folder_of(kind)}/{_name(name)}", int(size)) for kind, name, size, *_ in rows)
         return Glance(str(lock["inputs"]), not lock.get("unresolved"), files)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError("it is no lock", where=str(path), why=repr(error)[:200], fix=together.relock(folder)) from None
@@ -57,14 +58,14 @@ def _packages(pylock: dict[str, Any], routes: dict[str, str]) -> Iterator[tuple[
     for one in pylock["packages"]:
         kind, file = ("sdist", one["sdist"]) if "sdist" in one else ("wheel", one["wheels"][0])
         origin = f"index:{routes.get(one['name'], 'default')}"
-        yield kind, "wheels", file["name"], file["size"], file["hashes"]["sha256"], origin, one["name"], one["version"]
+        yield kind, file["name"], file["size"], file["hashes"]["sha256"], origin, one["name"], one["version"]
 
 
 def _rows(lock: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     """Once each: what the base and the stack both name is one file."""
-    for key, (kind, place) in _KINDS.items():
+    for key, kind in _KINDS.items():
         for one in lock.get(key, ()):
-            yield kind, place, one["file"], one["size"], one["sha256"], one["origin"], one["name"], one["version"]
+            yield kind, one["file"], one["size"], one["sha256"], one["origin"], one["name"], one["version"]
 
 
 def _name(file: str) -> str:

@@ -12,6 +12,13 @@ LOCK_VERSION = 1
 Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob", "built"]
 
 
+def folder_of(kind: Kind) -> str:
+    """The folder of a kind of file to fetch, relative to the home folder."""
+    if kind == "blob":
+        return "assets/bases/blobs"
+    return "wheels" if kind in ("wheel", "sdist", "tool") else f"assets/{kind}s"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     """One file to fetch.
@@ -39,11 +46,7 @@ class Artifact:
     @property
     def folder(self) -> str:
         """The folder it belongs in, relative to the home folder, e.g. wheels or assets/debs."""
-        if self.kind == "blob":
-            return "assets/bases/blobs"
-        if self.kind == "built":
-            return f"wheels/built/{self.origin.place}"
-        return "wheels" if self.kind in ("wheel", "sdist", "tool") else f"assets/{self.kind}s"
+        return f"wheels/built/{self.origin.place}" if self.kind == "built" else folder_of(self.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

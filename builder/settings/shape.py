@@ -13,8 +13,6 @@ from builder.plain import UNSEEN
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?")
-
-
 _UNSEEN = re.compile(f"[\x00-\x1f\x7f{UNSEEN}]")
 
 

@@ -88,16 +88,22 @@ def unstopped(before: str, words: list[str], environment: Mapping[str, str]) -> 
     assert done.returncode == 0, done.stderr
 
 
-@at(POINTS, "between the two")
-def test_a_lock_that_is_stopped_is_the_old_one_or_the_new_one(
-    index: Index, make_stack: MakeStack, settings: Settings, environment: dict[str, str], asked_once: str,
-    tmp_path: Path, number: int, point: str,
-) -> None:  # fmt: skip
+@pytest.fixture
+def folder(index: Index, make_stack: MakeStack, environment: dict[str, str], asked_once: str) -> Path:
+    """A stack's folder, locked with alpha 1.0, where the index has 2.0 by now."""
     index.add(wheel("alpha", "1.0"))
     folder = make_stack("alpha").folder
     unstopped(asked_once, ["lock", "one"], environment)
-    old = read(folder)
     index.add(wheel("alpha", "2.0"))
+    return folder
+
+
+@at(POINTS, "between the two")
+def test_a_lock_that_is_stopped_is_the_old_one_or_the_new_one(
+    folder: Path, settings: Settings, environment: dict[str, str], asked_once: str, tmp_path: Path, number: int,
+    point: str,
+) -> None:  # fmt: skip
+    old = read(folder)
     words = ["lock", "one", "--upgrade"]
     known = "" if point == "while apt resolves" else asked_once
     with stopped(POINTS[point], words, tmp_path / "stop", env=environment, before=known) as run:
@@ -118,18 +124,9 @@ def test_a_lock_that_is_stopped_is_the_old_one_or_the_new_one(
 
 
 def test_a_lock_that_is_fresh_puts_back_what_a_kill_exchanged(
-    index: Index,
-    make_stack: MakeStack,
-    settings: Settings,
-    environment: dict[str, str],
-    asked_once: str,
-    tmp_path: Path,
+    folder: Path, environment: dict[str, str], asked_once: str, tmp_path: Path
 ) -> None:
-    index.add(wheel("alpha", "1.0"))
-    folder = make_stack("alpha").folder
-    unstopped(asked_once, ["lock", "one"], environment)
     old = lock_files(folder)
-    index.add(wheel("alpha", "2.0"))
     inside = stopped(
         POINTS["between the two"], ["lock", "one", "--upgrade"], tmp_path / "stop", env=environment, before=asked_once
     )
@@ -143,17 +140,8 @@ def test_a_lock_that_is_fresh_puts_back_what_a_kill_exchanged(
 
 
 def test_two_locks_of_two_homes_do_not_take_each_others_place(
-    index: Index,
-    make_stack: MakeStack,
-    settings: Settings,
-    environment: dict[str, str],
-    asked_once: str,
-    tmp_path: Path,
+    folder: Path, environment: dict[str, str], asked_once: str, tmp_path: Path
 ) -> None:
-    index.add(wheel("alpha", "1.0"))
-    folder = make_stack("alpha").folder
-    unstopped(asked_once, ["lock", "one"], environment)
-    index.add(wheel("alpha", "2.0"))
     other = {**environment, "MODELSTACKS_HOME": str(tmp_path / "other")}
     words = ["lock", "one", "--upgrade"]
     point = ("builder.lock.store:write", "", 1)

@@ -10,7 +10,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ import pytest
 from builder import settings as site
 from builder.engine.client import Engine
 from builder.errors import SurroundingsError
-from builder.lock import StackLock, read
+from builder.lock import Artifact, StackLock, read
+from builder.origin import Origin
 from builder.smoke import SmokeReport, smoke
 from builder.spec.model import Stack
 from builder.spec.stacks import load_stack, stack_folder
@@ -80,6 +81,14 @@ def variant(engine: Engine, image: str) -> Iterator[Variant]:
 def stack() -> Stack:
     """The stack onnx-cpu under a name that no other run uses."""
     return load_stack("onnx-cpu", site.load()).model_copy(update={"name": f"test-{secrets.token_hex(4)}"})
+
+
+def locked_with(name: str, versions: Mapping[str, str]) -> StackLock:
+    """The lock of a shipped stack, and wheels beside it that are known by project and version alone."""
+    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
+    locked = read(stack_folder(name, site.load()))
+    added = [replace(blank, project=project, version=version) for project, version in versions.items()]
+    return replace(locked, wheels=(*locked.wheels, *added))
 
 
 @pytest.fixture

@@ -11,19 +11,17 @@ import re
 import secrets
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
 
 from builder import settings as site
-from builder.lock import Artifact, StackLock, read
-from builder.origin import Origin
+from builder.lock import StackLock
 from builder.smoke import SmokeReport
 from builder.spec.model import Stack
-from builder.spec.stacks import load_stack, stack_folder
-from tests.smoke.conftest import Variant
+from builder.spec.stacks import load_stack
+from tests.smoke.conftest import Variant, locked_with
 
 pytestmark = pytest.mark.heavy
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -44,10 +42,7 @@ def stack() -> Stack:
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of gsplat with what is added."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
-    locked = read(stack_folder("gsplat", site.load()))
-    added = [replace(blank, project=name, version=version) for name, version in ADDED.items()]
-    return replace(locked, wheels=(*locked.wheels, *added))
+    return locked_with("gsplat", ADDED)
 
 
 @pytest.fixture(scope="module")

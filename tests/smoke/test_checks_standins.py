@@ -12,20 +12,16 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builder import settings as site
 from builder.engine.client import Engine
-from builder.lock import Artifact, StackLock, read
-from builder.origin import Origin
+from builder.lock import StackLock
 from builder.smoke import SmokeReport
 from builder.spec.extension import Extension
 from builder.spec.parts import Weight
-from builder.spec.stacks import stack_folder
-from tests.smoke.conftest import Variant
+from tests.smoke.conftest import Variant, locked_with
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 STANDINS = Path(__file__).parent / "standins"
@@ -73,10 +69,7 @@ def claiming(engine) -> Engine:
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of onnx-cpu with the stand-ins in it."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
-    locked = read(stack_folder("onnx-cpu", site.load()))
-    added = [replace(blank, project=name, version=version) for name, version in PINS.items()]
-    return replace(locked, wheels=(*locked.wheels, *added))
+    return locked_with("onnx-cpu", PINS)
 
 
 def fat_binary(*entries: tuple[int, int]) -> bytes:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builder import settings as site
-from builder.lock import Artifact, StackLock, read
-from builder.origin import Origin
+from builder.lock import StackLock
 from builder.smoke import SmokeReport
-from builder.spec.stacks import stack_folder
-from tests.smoke.conftest import Variant
+from tests.smoke.conftest import Variant, locked_with
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 KEYS = {"smoke": ("loader",), "libraries": ("nvidia/cu13/lib", "nvidia/cudnn/lib"), "cuda": "13.0"}
@@ -24,10 +20,7 @@ OPENED = {"nvidia/cudnn/lib": ["libcudnn.so.9"], "nvidia/cu13/lib": ["libcufft.s
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of onnx-cpu with onnxruntime-gpu 1.31.1, whose CUDA provider is a small library here."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
-    locked = read(stack_folder("onnx-cpu", site.load()))
-    gpu = replace(blank, project="onnxruntime-gpu", version="1.31.1")
-    return replace(locked, wheels=(*locked.wheels, gpu))
+    return locked_with("onnx-cpu", {"onnxruntime-gpu": "1.31.1"})
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from builder import settings as site
-from builder.lock import Artifact, StackLock, read
-from builder.origin import Origin
-from builder.spec.stacks import stack_folder
+from builder.lock import StackLock
+from tests.smoke.conftest import locked_with
 
 
 @pytest.fixture
 def lock() -> StackLock:
     """The lock of onnx-cpu with huggingface_hub 2, which the image has not."""
-    blank = Artifact(kind="wheel", filename="", size=0, sha256="", origin=Origin.parse("index:default"))
-    locked = read(stack_folder("onnx-cpu", site.load()))
-    hub = replace(blank, project="huggingface-hub", version="2.4.0")
-    return replace(locked, wheels=(*locked.wheels, hub))
+    return locked_with("onnx-cpu", {"huggingface-hub": "2.4.0"})
 
 
 @pytest.mark.parametrize("empty", [False, True])
