@@ -21,7 +21,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := list check lock fetch render build smoke stack reproduce export import engine doctor
+override VERBS := list check lock fetch render build smoke stack reproduce sbom export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -82,6 +82,9 @@ stack: venv ## everything: lock where needed, fetch, build, smoke
 
 reproduce: venv ## build twice from nothing and compare the images
 	@$(run) reproduce $(or $(names),onnx-cpu)
+
+sbom: venv ## list what an image holds, from its lock: CycloneDX and SPDX in build/NAME/sbom (OUT=DIR)
+	@$(run) sbom $(if $(given_OUT),--out "$$given_OUT") $(or $(names),onnx-cpu)
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
 	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(call given,KEY,key) $(call given,SIGNATURE,signature) $(offline) $(or $(names),onnx-cpu)

@@ -18,6 +18,7 @@ VERBS = [
     "lock",
     "render",
     "reproduce",
+    "sbom",
     "smoke",
     "stack",
 ]
