@@ -40,7 +40,7 @@ class Built:
 def is_current(stack: Stack, lock: StackLock, settings: Settings, engine: Engine) -> bool:
     """Whether the engine holds the image that this stack and lock give."""
     there = engine.image(settings.image(stack.name))
-    return there is not None and there.labels.get(BUILD_LABEL) == build_key(stack, lock, settings.templates)
+    return there is not None and there.labels.get(BUILD_LABEL) == build_key(stack, lock, settings)
 
 
 def build(
@@ -53,7 +53,7 @@ def build(
     """
     started = time.monotonic()
     names = (tag,) if tag else (settings.image(stack.name), settings.image(stack.name, lock.digest[:12]))
-    key = build_key(stack, lock, settings.templates)
+    key = build_key(stack, lock, settings)
     with held(settings.build / stack.name / ".building"):
         there = engine.image(names[0])
         if use_cache and there and there.labels.get(BUILD_LABEL) == key:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from builder.files import sha256_text
 from builder.lock.model import Artifact, StackLock
@@ -17,14 +16,12 @@ from builder.render.recipe import recipes
 from builder.spec.model import Stack
 from builder.spec.parts import Source
 
+if TYPE_CHECKING:
+    import jinja2
+
 # One fixed date for every file made in a build: the earliest a wheel's zip can carry. It is not the lock's
 # epoch, because a new lock must not invalidate the stages whose wheels did not change.
 CLAMP = "@315532800"
-
-
-def build_key(stack: Stack, lock: StackLock, templates: Path) -> str:
-    """What an image is made of, as sha256:…: the text of its Dockerfile (which names the base) and its lock."""
-    return "sha256:" + sha256_text(f"{render_dockerfile(stack, lock, templates)}\n{lock.digest}")
 
 
 def mounts(stack: Stack) -> str:
@@ -48,6 +45,8 @@ def source_file(source: Source, item: Artifact) -> str:
 
 def environment(templates: Path) -> jinja2.Environment:
     """Jinja as every Dockerfile is rendered by it: a name that is not there is an error."""
+    import jinja2  # noqa: PLC0415 - a run that has nothing to render does without
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
