@@ -77,6 +77,7 @@ class _Scan:
         self._waiting = bytearray()
         self._block, self._searched = b"", 0
         self._line = 1  # of the block's first byte
+        self._counted = 0, 0  # a place in the block, and the ends of lines before it
         self._bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -134,13 +135,14 @@ class _Scan:
         self._searched = limit
         if not last and (gone := limit - TAIL) > 0:
             self._line += self._block.count(b"\n", 0, gone)
-            self._block, self._searched = self._block[gone:], limit - gone
+            self._block, self._searched, self._counted = self._block[gone:], limit - gone, (0, 0)
 
     def _search(self, limit: int) -> None:
         """Keep the first hits of each failure among the texts that begin before limit."""
         done = {name for name, hits in self._found.items() if len(hits) > KEPT}
         if any(one.failure in done for one in self._texts.searches):
-            self._texts = Texts(one for one in self._texts.searches if one.failure not in done)
+            left = (one for one in self._texts.searches if one.failure not in done)
+            self._texts = Texts(left, long=True)
         for search, place, end, groups in self._matches(self._texts, self._searched, limit):
             if len(self._found.get(search.failure, ())) <= KEPT:
                 self._keep(search.failure, self._hit(place, end, groups))
@@ -163,7 +165,10 @@ class _Scan:
                 yield search, place, *matched
 
     def _number(self, place: int) -> int:
-        return self._line + self._block.count(b"\n", 0, place)
+        """The line of a place; places come nearly in their order, so what was counted is not counted again."""
+        before, lines = self._counted if self._counted[0] <= place else (0, 0)
+        self._counted = place, lines + self._block.count(b"\n", before, place)
+        return self._line + self._counted[1]
 
     def _hit(self, place: int, end: int, groups: Mapping[str, bytes]) -> Hit:
         start = line_start(self._block, place)
