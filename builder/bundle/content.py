@@ -24,7 +24,7 @@ from builder.settings import Settings
 from builder.settings.program import PROGRAM as OWN_FILES
 from builder.settings.program import WITHIN
 from builder.spec import Loaded
-from builder.spec.files import FILES, own_files
+from builder.spec.files import CHECKS, FILES, own_checks, own_files
 from builder.spec.service import Service
 from builder.spec.stacks import FAMILIES, STACK_FILE
 
@@ -97,6 +97,8 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
     items = [text_item(f"stacks/{FAMILIES}/{stack.read_from.family[0].name}", stack.read_from.family[1])]
     items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.read_from.stack))
     items += [text_item(f"stacks/{name}/{part}", text) for part, text in store.texts(folder, lock).items()]
+    items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in stack.requirements]
+    items += [text_item(f"stacks/{name}/{CHECKS}/{part}.py", text) for part, text in own_checks(folder).items()]
     for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
         place = f"stacks/{name}/{FILES}/{part}"
         if why := bad_name(place):

@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.spec.files import FILES
+from builder.spec.files import CHECKS, FILES
 from builder.spec.stacks import FAMILIES
 from builder.spec.text import NAME_PATTERN
 
@@ -157,13 +157,22 @@ def _belongs(parts: list[str]) -> bool:
         return True
     if any(part.startswith(".") for part in parts):
         return False
-    if parts[0] == "stacks" and len(parts) == 3:
-        return parts[2].endswith(".yaml") if parts[1] == "families" else parts[2] in _STACK_FILES
-    if parts[0] == "stacks" and len(parts) > 3:
-        return parts[1] != "families" and parts[2] == FILES
+    if parts[0] == "stacks":
+        return _of_stack(parts[1:])
     if parts[:2] == ["wheels", "built"]:
         return len(parts) == 4
     return (parts[0] == "wheels" and len(parts) == 2) or (parts[0] == "assets" and len(parts) > 2)
+
+
+def _of_stack(parts: list[str]) -> bool:
+    """Whether a folder of stacks may have a file there: a family, or a file or folder that a stack names."""
+    if parts[:1] == ["families"]:
+        return len(parts) == 2 and parts[1].endswith(".yaml")
+    if len(parts) == 2:
+        return parts[1] in _STACK_FILES or parts[1].endswith(".txt")  # requirements
+    return len(parts) > 2 and (
+        parts[1] == FILES or (parts[1] == CHECKS and len(parts) == 3 and parts[2].endswith(".py"))
+    )
 
 
 def _refuse_twins(members: tuple[Member, ...], where: str) -> None:

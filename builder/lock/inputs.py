@@ -19,6 +19,9 @@ from builder.spec.parts import Source, Weight
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
 _NOT_RESOLVED |= {"accept", "extensions", "toolchain", "sources", "files", "files_digest", "entrypoint", "workdir"}
+_NOT_RESOLVED |= {"cmd", "ports", "labels", "healthcheck", "imports", "requirements"}
+# Keys that shape a resolution only where a stack has them.
+_WHERE_GIVEN = ("overrides", "without", "exclude-newer")
 
 
 def digest(stack: Stack) -> str:
@@ -29,6 +32,9 @@ def digest(stack: Stack) -> str:
     values["weights"] = [_asked(weight) for weight in stack.baked]
     values["sources"] = [_asked(source) for source in stack.sources]
     # Left out where there is none, so that older locks stay fresh.
+    for key in _WHERE_GIVEN:
+        if not values[key]:
+            del values[key]
     for index in values["indexes"].values():
         if not index["fallback"]:
             del index["fallback"]

@@ -193,6 +193,7 @@ def _compile(
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in (*stack.from_source, *sorted(routes.compiled)):
             command.append(f"--no-binary={name}")
+        command += _said(stack, direct, home)
         if (stack.from_source or routes.compiled) and stack.toolchain:
             # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
             (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))
@@ -202,6 +203,18 @@ def _compile(
         _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings)
         packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
     return packages
+
+
+def _said(stack: Stack, direct: Sequence[str], home: Path) -> list[str]:
+    """The words of uv for what a stack says over its packages' heads; what is asked for directly is never left out."""
+    asked = {canonicalize_name(Requirement(item).name) for item in direct}
+    without = [name for name in stack.without if canonicalize_name(name) not in asked]
+    words = [f"--exclude-newer={stack.exclude_newer}T00:00:00Z"] if stack.exclude_newer else []
+    for option, lines in (("overrides", stack.overrides), ("excludes", without)):
+        if lines:
+            (home / f"{option}.txt").write_text("".join(f"{one}\n" for one in lines))
+            words.append(f"--{option}={option}.txt")
+    return words
 
 
 def _write_pins(path: Path, versions: Mapping[str, str]) -> None:

@@ -85,6 +85,8 @@ def render_dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
             base_has_python=base_has_python(lock),
             recipes=compiled,
             entrypoint=json.dumps(stack.entrypoint),
+            cmd=json.dumps(stack.cmd),
+            health=json.dumps(stack.healthcheck.command if stack.healthcheck else ()),
             version=datetime.fromtimestamp(lock.epoch, timezone.utc).strftime("%Y.%m.%d"),
             library_folders=[f"{stack.site_packages}/{folder}" for folder in stack.libraries],
             sources=[

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from builder.errors import InputError
 
 _BASE = re.compile(r"modelstacks/base:[a-z0-9]+-[0-9a-f]{12}")
-_PLAIN = ("ENV", "LABEL", "WORKDIR", "ENTRYPOINT")
+_PLAIN = ("ENV", "LABEL", "WORKDIR", "ENTRYPOINT", "CMD", "EXPOSE", "HEALTHCHECK")
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z]+\s*=")
 _MOUNTS = {"bind": {"from", "target"}, "cache": {"type", "id", "target"}, "tmpfs": {"type", "target"}}
 
@@ -86,7 +86,7 @@ def _fault(name: str, rest: str, stages: set[str], contexts: Collection[str]) ->
         return "" if rest == "MAX_JOBS" else "the only argument of a build is MAX_JOBS"
     if name in _PLAIN:
         return "" if rest and not rest.endswith("\\") else "nothing follows it"
-    return "templates write FROM, RUN, COPY, ARG, ENV, LABEL, WORKDIR and ENTRYPOINT alone"
+    return f"templates write FROM, RUN, COPY, ARG, {', '.join(_PLAIN[:-1])} and {_PLAIN[-1]} alone"
 
 
 def _from(words: list[str], stages: set[str]) -> str:

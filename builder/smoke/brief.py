@@ -36,6 +36,8 @@ class Expected:
     """What the target should hold: values of the stack, and canonical name -> version of every locked Python package.
 
     site_packages: of the interpreter that runs the probes. mounted: paths of the weights that are not in the image.
+    imports: modules that the stack names. packages: projects whose modules are imported where it names none.
+    own: the text of each of the stack's own checks, by name.
     """
 
     name: str
@@ -48,6 +50,14 @@ class Expected:
     pins: dict[str, str]
     extensions: tuple[Compiled, ...] = ()
     mounted: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    own: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def imported(self) -> list[str]:
+        """What the check `imports` imports: `module NAME`, or `package PROJECT` for all that it installs."""
+        return [f"module {one}" for one in self.imports] or [f"package {one}" for one in self.packages]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +122,14 @@ class Probes:
     seconds: dict[str, float] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, name: str, *arguments: str) -> dict[str, Any]:
+    def __call__(self, name: str, *arguments: str, before: str = "") -> dict[str, Any]:
+        """before: the text of a program that the probe stands below, in one file."""
         key = " ".join((name, *arguments))
         self.asked.append(key)
         if key not in self.answers and key not in self.failures:
             started = time.monotonic()
             try:
-                self.answers[key] = self._run(key, name, arguments)
+                self.answers[key] = self._run(key, name, arguments, before)
             except ProbeError as error:
                 self.failures[key] = str(error)
             self.seconds[key] = round(time.monotonic() - started, 3)
@@ -126,8 +137,8 @@ class Probes:
             raise ProbeError(self.failures[key])
         return self.answers[key]
 
-    def _run(self, key: str, name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-        script = (_PROBES / f"{name}.py").read_text(encoding="utf-8")
+    def _run(self, key: str, name: str, arguments: tuple[str, ...], before: str) -> dict[str, Any]:
+        script = before + (_PROBES / f"{name}.py").read_text(encoding="utf-8")
         said = probe.ask(self.place, name, script, arguments, seconds=PROBE_SECONDS, limit=PROBE_BYTES)
         self.stderr[key] = said.err
         return probe.document(name, said)

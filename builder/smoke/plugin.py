@@ -86,6 +86,17 @@ def stranger(pytestconfig: pytest.Config) -> testinfra.host.Host:
     return testinfra.get_host(f"docker://{UNKNOWN_UID}@{pytestconfig.stash[_BRIEF].place.container}")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `imported` or `own` is one for each thing to import, or check of the stack's own."""
+    expected = metafunc.config.stash[_BRIEF].expected
+    for name, there in (
+        ("imported", expected.imported if expected else []),
+        ("own", sorted(expected.own) if expected else []),
+    ):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, there or [""])
+
+
 @pytest.fixture(autouse=True)
 def _deadline() -> Iterator[None]:
     def late(number: int, frame: FrameType | None) -> None:

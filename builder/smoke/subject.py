@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.errors import InputError
 from builder.smoke.brief import Compiled, Expected
+from builder.spec.files import own_checks
 
 if TYPE_CHECKING:
     from builder.lock.model import StackLock
@@ -44,7 +46,10 @@ def known_checks() -> list[str]:
 def of_stack(stack: Stack, lock: StackLock, checks: Iterable[str] = ()) -> Subject:
     """A stack with its own smoke tests, or with those given. Raises InputError for a test nobody knows, or none."""
     where, given = f"stacks/{stack.name}/stack.yaml", tuple(checks)
-    if not given and not stack.smoke:
+    expected = _expected(stack, lock)
+    own = (("imports", expected.imported), ("own", expected.own))
+    every = (*stack.smoke, *(name for name, there in own if there))
+    if not given and not every:
         raise InputError(
             f"stack {stack.name} names no smoke test",
             where=where,
@@ -52,8 +57,8 @@ def of_stack(stack: Stack, lock: StackLock, checks: Iterable[str] = ()) -> Subje
         )
     return Subject(
         stack=stack.name,
-        checks=_known(given) if given else _known(stack.smoke, where),
-        expected=_expected(stack, lock),
+        checks=_known(given) if given else _known(every, where),
+        expected=expected,
         lock=lock.digest,
     )
 
@@ -74,6 +79,8 @@ def _known(names: Iterable[str], where: str = "") -> tuple[str, ...]:
 def _expected(stack: Stack, lock: StackLock) -> Expected:
     # built: extensions of a path or git source are in no index, and what an sdist says is what its wheel does
     packages = [*(one for one in lock.wheels if one.kind in ("wheel", "sdist")), *lock.built]
+    pins = {str(canonicalize_name(one.project)): one.version for one in packages}
+    named = (str(canonicalize_name(Requirement(one).name)) for one in stack.packages)
     return Expected(
         name=stack.name,
         python=stack.python,
@@ -82,9 +89,12 @@ def _expected(stack: Stack, lock: StackLock) -> Expected:
         libraries=stack.libraries,
         gpus=stack.gpus,
         cuda=stack.cuda,
-        pins={str(canonicalize_name(one.project)): one.version for one in packages},
+        pins=pins,
         extensions=tuple(_compiled(one) for one in stack.extensions),
         mounted=tuple(posixpath.join(one.into, one.filename) for one in stack.mounted),
+        imports=stack.imports,
+        packages=tuple(name for name in named if name in pins),
+        own=own_checks(stack.folder),
     )
 
 

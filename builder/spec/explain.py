@@ -27,14 +27,49 @@ _EXAMPLES = {
     "sha256": "sha256: 64 hex digits",
 }
 
+_KEYS = "the keys here are"
+# What others call our keys: Dockerfiles, compose, conda, cog, repo2docker, pip and uv.
+_SYNONYMS = {
+    "system": ("apt", "apt-packages", "system-packages", "debian", "apk", "apt-get"),
+    "packages": ("pip", "python-packages", "dependencies", "requires", "pypi", "install"),
+    "requirements": ("python-requirements", "requirements-file", "requirements-txt"),
+    "env": ("environment", "variables", "env-vars"),
+    "entrypoint": ("command", "run", "start", "program", "predict"),
+    "cmd": ("args", "arguments"),
+    "sources": ("git", "repos", "repositories", "clone", "submodules"),
+    "weights": ("models", "checkpoints", "downloads", "data"),
+    "files": ("copy", "add", "scripts"),
+    "workdir": ("working-dir", "working-directory", "cwd"),
+    "healthcheck": ("health", "probe", "liveness"),
+    "overrides": ("override-dependencies", "constraints", "constraint-dependencies"),
+    "without": ("exclude", "excludes", "exclude-dependencies", "ignore", "remove"),
+    "exclude-newer": ("before", "as-of", "snapshot"),
+    "indexes": ("channels", "extra-index-url", "index-url", "find-links"),
+    "from-source": ("no-binary", "build", "compile"),
+    "extensions": ("cuda-extensions", "setup-py", "editable"),
+    "libraries": ("ld-library-path", "library-path"),
+    "paths": ("pythonpath", "sys-path"),
+    "gpus": ("capabilities", "arch", "cuda-arch", "torch-cuda-arch-list"),
+    "family": ("base", "from", "image", "extends", "python", "python-version", "cuda", "torch"),
+    "smoke": ("test", "tests", "checks"),
+    "ports": ("expose",),
+    "labels": ("metadata",),
+    "summary": ("description", "title", "name"),
+}
+
 
 def input_errors(error: ValidationError, document: Document, model: type[BaseModel]) -> InputErrors:
     """Every error of one file, in file order. model: what the whole file was read as."""
     details = error.errors(include_url=False)
     # A list whose entries are all wrong counts as empty too, which would only confuse.
     details = [one for one in details if not (one["type"] == "too_short" and one["input"])]
-    found = [_input_error(one, document, model) for one in details]
-    return InputErrors([one for _, one in sorted(found, key=lambda pair: pair[0])])
+    found = sorted((_input_error(one, document, model) for one in details), key=lambda pair: pair[0])
+    said: set[str] = set()
+    for _, one in found:  # a list of keys is read once
+        if one.fix.startswith(_KEYS) and one.fix in said:
+            one.fix = "write one of the keys listed above"
+        said.add(one.fix)
+    return InputErrors([one for _, one in found])
 
 
 def spoken(keys: Keys) -> str:
@@ -84,6 +119,10 @@ def _words(  # noqa: PLR0911 - one return per kind of error reads best
         return f"{details['input']!r} is not known", "", f"write {context['expected']}"
     if kind == "too_short":
         return "it is an empty list", "at least one entry is needed", "name one, or leave out what it belongs to"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        limit = "at least" if kind == "greater_than_equal" else "at most"
+        bound = context.get("ge", context.get("le"))
+        return f"{details['input']} is out of range", "", f"write a number of {limit} {bound}"
     return details["msg"], "", "see the JSON schema named at the top of the shipped stacks"
 
 
@@ -109,11 +148,16 @@ def _not_text(value: object, text: str) -> tuple[str, str, str]:
 
 
 def _unknown_key(key: str, model: type[BaseModel]) -> tuple[str, str, str]:
+    """The nearest key, one that means the same elsewhere, or all there are."""
     allowed = [field.alias or name for name, field in model.model_fields.items()]
-    keys = ", ".join(allowed)
-    if close := difflib.get_close_matches(key.lower().replace("_", "-"), allowed, n=1):
-        return "there is no such key", f"the keys here are {keys}", f"did you mean `{close[0]}`?"
-    return "there is no such key", "", f"the keys here are {keys}"
+    plain = key.lower().replace("_", "-")
+    meant = next((ours for ours, words in _SYNONYMS.items() if plain in words and ours in allowed), "")
+    near = difflib.get_close_matches(plain, allowed, n=1)
+    if meant:
+        return "there is no such key", f"what others call `{key}` is `{meant}` here", f"write `{meant}`"
+    if near:
+        return "there is no such key", "", f"did you mean `{near[0]}`?"
+    return "there is no such key", "", f"{_KEYS} {', '.join(allowed)}"
 
 
 def _model_at(model: type[BaseModel], keys: Keys) -> type[BaseModel]:

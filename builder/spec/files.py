@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builder.errors import InputError
-from builder.files import sha256_of, sha256_text
+from builder.files import read_bounded, sha256_of, sha256_text
 from builder.spec.yamldoc import shown
 
-FILES = "files"
+FILES, CHECKS = "files", "checks"
 _MOST = 2000  # files of a stack's own: programs, not data
 
 
@@ -51,6 +51,25 @@ def own_files(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, Path]]:
         if found == before:
             fix = "put a file into it (hidden ones do not count), or take it out of `files`"
             raise InputError(f"there is no file in {FILES}/{name}", where=shown(top), fix=fix)
+
+
+def own_checks(folder: Path) -> dict[str, str]:
+    """The text of each smoke test of a stack's own, checks/NAME.py beside stack.yaml, by name.
+
+    Raises InputError for a link, a name that is none, a file of more than 1 MiB and one that is not UTF-8.
+    """
+    found = {}
+    for path in sorted((folder / CHECKS).glob("*.py")):
+        for part in (folder / CHECKS, path):
+            _refuse_link(part, folder)
+        if not re.fullmatch(r"[a-z0-9_]+", path.stem):
+            raise InputError(f"{path.name} is no name of a check", where=shown(path), fix="use a-z, 0-9 and _")
+        try:
+            found[path.stem] = read_bounded(path, 1 << 20).decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            fix = "make it a file of UTF-8 text of at most 1 MiB"
+            raise InputError("a check cannot be read", where=shown(path), why=str(error), fix=fix) from None
+    return found
 
 
 def _shares(root: Path) -> bool:

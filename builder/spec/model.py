@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from builder.spec.container import LABEL_PATTERN, Day, Health, LabelName, Port, RequirementsFile, day
 from builder.spec.extension import Extension, Toolchain
 from builder.spec.named import Named
 from builder.spec.parts import Base, Frozen, Index, OwnFiles, Source, Weight, keys_like
-from builder.spec.secrets import secret
 from builder.spec.text import (
     ENV_PATTERN,
     FINDING_PATTERN,
@@ -25,6 +22,7 @@ from builder.spec.text import (
     EnvName,
     FindingName,
     InsidePath,
+    Module,
     Name,
     PackageName,
     PackageRequirement,
@@ -35,7 +33,7 @@ from builder.spec.text import (
 )
 
 
-class _Shared(Frozen):
+class Shared(Frozen):
     """Keys that a family and a stack have in common; a stack's add to its family's."""
 
     packages: tuple[PackageRequirement, ...] = Field(default=(), description="Python requirements (PEP 508)")
@@ -52,7 +50,7 @@ class _Shared(Frozen):
     toolchain: Toolchain | None = Field(default=None, description="what compiles the extensions")
 
 
-class Family(_Shared):
+class Family(Shared):
     """A base, a Python and a package set that several stacks extend."""
 
     summary: PlainText
@@ -63,7 +61,7 @@ class Family(_Shared):
     torch: PlainText | None = None
 
 
-class StackFile(_Shared):
+class StackFile(Shared):
     """What stacks/NAME/stack.yaml says."""
 
     summary: PlainText
@@ -81,6 +79,27 @@ class StackFile(_Shared):
     files: tuple[OwnFiles, ...] = Field(default=(), description="folders of files/ put into the image")
     entrypoint: tuple[PlainText, ...] = Field(default=(), description="the program a container runs, and its arguments")
     workdir: AbsolutePath | None = Field(default=None, description="the folder a container starts in")
+    cmd: tuple[PlainText, ...] = Field(
+        default=(), description="the arguments a container's program gets if none are given, or the program"
+    )
+    ports: tuple[Port, ...] = Field(default=(), description="ports it listens on (EXPOSE); `docker run -p` opens them")
+    labels: dict[LabelName, PlainText] = Field(default_factory=dict, json_schema_extra=keys_like(LABEL_PATTERN))
+    healthcheck: Health | None = Field(default=None, description="how the engine asks whether a container is well")
+    requirements: tuple[RequirementsFile, ...] = Field(
+        default=(), description="files beside stack.yaml, a requirement (PEP 508) a line, added to `packages`"
+    )
+    overrides: tuple[PackageRequirement, ...] = Field(
+        default=(), description="requirements that hold whatever a package asks of that project"
+    )
+    without: tuple[PackageName, ...] = Field(
+        default=(), description="projects that are left out, whoever asks for them"
+    )
+    exclude_newer: Annotated[Day | None, BeforeValidator(day)] = Field(
+        default=None, alias="exclude-newer", description="take no file that its index got on this day or later"
+    )
+    imports: tuple[Module, ...] = Field(
+        default=(), description="modules that the smoke test imports; if not given, those of the packages named"
+    )
 
 
 class Stack(StackFile, Named):
@@ -128,147 +147,3 @@ class Stack(StackFile, Named):
     def site_packages(self) -> str:
         """The site-packages folder of the virtual environment in the image."""
         return f"/opt/venv/lib/python{self.python}/site-packages"
-
-
-class Clash(ValueError):
-    """Two parts of a stack speak of one thing.
-
-    path: keys and positions of the offending value in the stack (or, of a family alone, the family). fix: what to do.
-    """
-
-    def __init__(self, path: tuple[str | int, ...], problem: str, fix: str) -> None:
-        super().__init__(problem)
-        self.path = path
-        self.fix = fix
-
-
-@cache
-def _project(requirement: str) -> str:
-    return str(canonicalize_name(Requirement(requirement).name))
-
-
-def clashes(ours: _Shared, theirs: _Shared | None = None, whose: str = "") -> list[Clash]:
-    """Packages named twice, projects claimed by two indexes, and index names used twice, in file order of `ours`.
-
-    theirs: the family that `ours` extends, None for a family itself. whose: the family's name, for the message.
-    """
-    found: list[Clash] = []
-    seen = {_project(item): f"its family {whose}" for item in theirs.packages} if theirs else {}
-    for place, item in enumerate(ours.packages):
-        if (project := _project(item)) in seen:
-            found.append(
-                Clash(("packages", place), f"package {project} is also in {seen[project]}", "keep one of the two")
-            )
-        seen.setdefault(project, f"packages[{place}]")
-    claimed: dict[str, str] = {}
-    for name, index in theirs.indexes.items() if theirs else ():
-        claimed.update({str(canonicalize_name(item)): f"{name} of its family {whose}" for item in index.packages})
-    for name, index in ours.indexes.items():
-        if name == "default":
-            found.append(Clash(("indexes", name), "a lock calls the index of this machine `default`", "rename it"))
-        if theirs and name in theirs.indexes:
-            found.append(Clash(("indexes", name), f"index {name} is also in its family {whose}", "rename one of them"))
-        for place, item in enumerate(index.packages):
-            if (project := str(canonicalize_name(item))) in claimed:
-                found.append(
-                    Clash(
-                        ("indexes", name, "packages", place),
-                        f"package {project} is also claimed by index {claimed[project]}",
-                        "let one index have it; a package comes from exactly one place",
-                    )
-                )
-            claimed.setdefault(project, name)
-    found += [
-        Clash(("env", name), f"{name} is a secret by its name", "leave it out; who runs the image gives it")
-        for name, value in ours.env.items()
-        if value and secret(name)
-    ]
-    return found + (_extension_clashes(ours) + _place_clashes(ours) if isinstance(ours, StackFile) else [])
-
-
-def _extension_clashes(stack: StackFile) -> list[Clash]:
-    """Extensions named twice, outside every source, or from an sdist that nothing asks for."""
-    found: list[Clash] = []
-    seen: dict[str, int] = {}
-    wanted = {str(canonicalize_name(name)) for name in stack.from_source}
-    waiting = {
-        str(canonicalize_name(name)): key
-        for key, index in stack.indexes.items()
-        if index.fallback
-        for name in index.packages
-    }
-    for place, extension in enumerate(stack.extensions):
-        project = str(canonicalize_name(extension.name))
-        if project in seen:
-            problem = f"extension {project} is also extensions[{seen[project]}]"
-            found.append(Clash(("extensions", place, "name"), problem, "keep one of the two"))
-        seen.setdefault(project, place)
-        inside = [f"{extension.path}/".startswith(f"{source.into.rstrip('/')}/") for source in stack.sources]
-        if extension.path and not any(inside):
-            problem = f"{extension.path} is in no source of the stack"
-            found.append(Clash(("extensions", place, "path"), problem, "name a folder below a source's `into`"))
-        if project in waiting and extension.path:
-            problem = f"extension {project} has `path`, and index {waiting[project]} its wheels"
-            found.append(Clash(("extensions", place, "path"), problem, "give it `git`, or nothing for its sdist"))
-        if not extension.path and not extension.git and project not in wanted | waiting.keys():
-            problem = f"extension {project} has neither `path` nor `git`, and is not in `from-source`"
-            fix = f"give one of them, or list {project} in `packages` and in `from-source` to compile its sdist"
-            found.append(Clash(("extensions", place, "name"), problem, fix))
-    for project in sorted(waiting.keys() - seen.keys()):
-        problem = f"index {waiting[project]} has `fallback`, and no extension is called {project}"
-        fix = f"say under `extensions` how {project} is compiled, or leave `fallback` out"
-        found.append(Clash(("indexes", waiting[project], "fallback"), problem, fix))
-    return found
-
-
-def _place_clashes(stack: StackFile) -> list[Clash]:
-    """Sources or weights that would lie at one place, and folders below what is a weight's file."""
-    found: list[Clash] = []
-    folders = {("sources", place, "into"): part.into for place, part in enumerate(stack.sources)}
-    folders |= {("files", place, "into"): part.into for place, part in enumerate(stack.files)}
-    folders |= {("weights", place, "into"): part.into for place, part in enumerate(stack.weights)}
-    taken = {f"{part.into.rstrip('/')}/{part.filename}": place for place, part in reversed([*enumerate(stack.weights)])}
-    for place, weight in enumerate(stack.weights):
-        path = f"{weight.into.rstrip('/')}/{weight.filename}"
-        if taken[path] != place:
-            problem = f"{path} is also the file of weights[{taken[path]}]"
-            found.append(Clash(("weights", place), problem, "give one of them another `into` or `name`"))
-    for keys, folder in folders.items():
-        above = [folder.rstrip("/"), *(str(part) for part in PurePosixPath(folder).parents)]
-        if hit := next((path for path in above if path in taken), None):
-            problem = f"{folder} is, or lies below, the file of weights[{taken[hit]}]"
-            found.append(Clash(keys, problem, "give one of them another `into` or `name`"))
-    sources: dict[str, int] = {}
-    for place, source in enumerate(stack.sources):
-        if (first := sources.setdefault(source.into.rstrip("/"), place)) != place:
-            problem = f"{source.into} is also the folder of sources[{first}]"
-            found.append(Clash(("sources", place, "into"), problem, "give each source a folder of its own"))
-    return found
-
-
-def _joined(one: Toolchain | None, other: Toolchain | None) -> Toolchain | None:
-    """A family's toolchain with what a stack adds to it."""
-    if one is None or other is None:
-        return one or other
-    return Toolchain.model_construct(
-        packages=tuple(dict.fromkeys((*one.packages, *other.packages))),
-        system=tuple(dict.fromkeys((*one.system, *other.system))),
-        cuda_home=other.cuda_home or one.cuda_home,
-    )
-
-
-def merge(
-    name: str, stack: StackFile, family: Family, files_digest: str = "", overlays: dict[str, str] | None = None
-) -> Stack:
-    """A stack file and its family as one Stack. Raises Clash, a ValueError, where the two speak of one thing."""
-    if found := clashes(stack, family, stack.family):
-        raise found[0]
-    values: dict[str, Any] = {key: getattr(stack, key) for key in StackFile.model_fields}
-    for key in ("packages", "from_source", "system", "libraries", "smoke"):
-        values[key] = tuple(dict.fromkeys((*getattr(family, key), *getattr(stack, key))))
-    for key in ("indexes", "env"):
-        values[key] = {**getattr(family, key), **getattr(stack, key)}
-    for key in ("base", "python", "interpreter", "cuda", "torch"):
-        values[key] = getattr(family, key)
-    values["toolchain"] = _joined(family.toolchain, stack.toolchain)
-    return Stack.model_construct(name=name, files_digest=files_digest, overlays=overlays or {}, **values)

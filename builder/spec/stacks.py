@@ -21,11 +21,14 @@ from builder.errors import InputError, InputErrors
 from builder.settings import Settings
 from builder.settings.program import INSTALLED, SHIPPED
 from builder.spec import yamldoc
+from builder.spec.clashes import Clash, clashes
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
-from builder.spec.model import Clash, Family, Stack, StackFile, clashes, merge
+from builder.spec.merge import merge
+from builder.spec.model import Family, Stack, StackFile
 from builder.spec.named import ReadFrom
 from builder.spec.parts import Weight
+from builder.spec.requirements import with_requirements
 from builder.spec.service import KIND, Service, ServiceFile
 from builder.spec.text import NAME_PATTERN
 from builder.spec.yamldoc import Document, shown
@@ -98,7 +101,7 @@ class Stacks:
             service = Service.model_construct(name=name, **values)
             service._read_from = ReadFrom(folder=folder, stack=document.source, kind=document.where(("kind",)))
             return service
-        stack = _validated(document, StackFile)
+        stack = with_requirements(_validated(document, StackFile), folder, document)
         path = self._family_path(stack.family, folder.parent, document)
         family, family_source = self._family(path)
         _refuse_clashes(document, clashes(stack, family, stack.family))
@@ -216,7 +219,7 @@ def _validated(document: Document, model: type[_Read]) -> _Read:
 
 def _refuse_clashes(document: Document, found: list[Clash]) -> None:
     if found:
-        ordered = sorted(found, key=lambda clash: document.spots[clash.path].line)
+        ordered = sorted(found, key=lambda clash: document.where(clash.path))
         raise InputErrors(
             [
                 InputError(f"{spoken(clash.path)}: {clash}", where=document.where(clash.path), fix=clash.fix)

@@ -211,3 +211,28 @@ def test_of_two_builds_the_newer_is_locked_and_what_is_locked_stays(
     index.add(wheel("alpha", "1.0-3"))
     assert resolve(make_stack("alpha"))["alpha"].filename == "alpha-1.0-3-py3-none-any.whl"
     assert resolve(make_stack("alpha"), keep=(first,))["alpha"] == first
+
+
+def test_an_override_holds_whatever_a_package_asks_for(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    index.add(wheel("app", "1.0", ["lib<2"]))
+    index.add(wheel("lib", "1.0"))
+    index.add(wheel("lib", "2.0"))
+    assert resolve(make_stack("app"))["lib"].version == "1.0"
+    assert resolve(make_stack("app", overrides=["lib==2.0"]))["lib"].version == "2.0"
+    assert "lib" not in resolve(make_stack(overrides=["lib==2.0"])), "an override alone asks for nothing"
+
+
+def test_what_a_stack_goes_without_is_left_out_whoever_asks(
+    index: Index, make_stack: MakeStack, resolve: Resolve
+) -> None:
+    index.add(wheel("app", "1.0", ["onnxruntime", "lib"]))
+    index.add(wheel("onnxruntime", "1.0", ["lib"]))
+    index.add(wheel("lib", "1.0"))
+    assert resolve(make_stack("app", without=["ONNXruntime"])).keys() == {"app", "lib"}
+
+
+def test_what_came_after_a_day_is_not_taken(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    """The index here tells no dates: what has none cannot be older."""
+    index.add(wheel("app", "1.0"))
+    with pytest.raises(InputError, match=r"cannot be met|not on the"):
+        resolve(make_stack("app", **{"exclude-newer": "2024-05-01"}))

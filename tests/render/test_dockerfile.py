@@ -22,6 +22,8 @@ from builder.lock import Artifact, StackLock, read
 from builder.origin import Origin
 from builder.render import base_tag, render_dockerfile
 from builder.render.groups import grouped
+from builder.render.guard import require_ours
+from builder.spec.container import Health
 from builder.spec.model import Stack
 from builder.spec.parts import Weight
 from builder.spec.stacks import load_stack, stack_folder
@@ -128,3 +130,23 @@ def test_what_must_be_mounted_is_told_by_a_label(stack: Stack, lock: StackLock, 
         assert facts.labels["io.modelstacks.lock"] == f"sha256:{lock.digest}"
     finally:
         engine.remove(tag)
+
+
+def test_how_a_container_is_started_is_said_in_the_last_stage(stack: Stack, lock: StackLock) -> None:
+    values = {
+        "cmd": ("--port", "8000"),
+        "ports": (8000, 8001),
+        "labels": {"org.opencontainers.image.licenses": "MIT", "a": "it's"},
+        "healthcheck": Health(command=("python", "-c", "import this"), interval=5),
+    }
+    before, after = (render_dockerfile(one, lock, TEMPLATES) for one in (stack, stack.model_copy(update=values)))
+    assert after.startswith(before[: before.index("LABEL org.opencontainers")].rstrip("\n"))
+    added = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert added == [
+        'CMD ["--port", "8000"]',
+        "EXPOSE 8000 8001",
+        'HEALTHCHECK --interval=5s --timeout=30s --start-period=60s --retries=3 CMD ["python", "-c", "import this"]',
+        'LABEL a="it\'s"',
+        'LABEL org.opencontainers.image.licenses="MIT"',
+    ]
+    require_ours(after, set(re.findall(r"from=([a-z0-9-]+)", after)), "Dockerfile")

@@ -101,6 +101,8 @@ def judge(stack: Stack, lock: StackLock, engine: Engine, tmp_path: Path) -> Judg
     """Run the smoke verb on an image; keywords that are the stack's keys change what the stack says."""
 
     def run(image: str, *, gpu: str = "none", on: Engine = engine, reuse: bool = False, **keys: Any) -> SmokeReport:
+        if "smoke" in keys:
+            keys.setdefault("packages", ())  # these checks alone, and not the one that imports what packages bring
         said = stack.model_copy(update=keys)
         settings = replace(site.load(), home=tmp_path)
         return smoke(said, lock, image, settings, Ui(), on, gpu=gpu, reuse=reuse)  # type: ignore[arg-type]

@@ -142,3 +142,52 @@ def test_a_site_says_which_weights_are_mounted(tmp_path: Path) -> None:
     assert [weight.filename for weight in stack.baked] == ["f.onnx"]
     assert digest(stack) != digest(load_stack("one", bare)), "locks become stale"
     assert not load_stack("one", bare).mounted
+
+
+NEW = """summary: Two
+family: shared
+packages: [scipy]
+requirements: [requirements.txt]
+overrides: [numpy==1.26.4]
+without: [pandas]
+exclude-newer: 2024-05-01
+imports: [scipy.linalg]
+cmd: [serve.py]
+ports: [8000]
+labels: {org.opencontainers.image.licenses: MIT}
+healthcheck: {command: [/bin/true], interval: 5}
+"""
+
+
+def test_requirements_join_the_packages_and_overrides_take_a_familys_place(tmp_path: Path) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "two" / "stack.yaml", NEW)
+    write(
+        tmp_path / "own" / "two" / "requirements.txt",
+        "# all of them\neinops==0.8.1 # this one\n\ntqdm>=4; python_version > '3'\n",
+    )
+    stack = load_stack("two", settings)
+    assert stack.packages == ("numpy==1.26.4", "scipy", "einops==0.8.1", "tqdm>=4; python_version > '3'")
+    assert (stack.exclude_newer, stack.imports, stack.ports) == ("2024-05-01", ("scipy.linalg",), (8000,))
+    assert stack.healthcheck
+    assert stack.healthcheck.options == "--interval=5s --timeout=30s --start-period=60s --retries=3"
+    own = tmp_path / "own" / "two" / "stack.yaml"
+    own.write_text(NEW.replace("without: [pandas]", "without: [numpy]").replace("overrides: [numpy==1.26.4]\n", ""))
+    assert load_stack("two", settings).packages[0] == "scipy"
+
+
+@pytest.mark.parametrize("spoil", ["link", "folder", "latin", "large"])
+def test_a_file_of_requirements_is_a_plain_file_of_text(tmp_path: Path, spoil: str) -> None:
+    settings = two_folders(tmp_path)
+    write(tmp_path / "own" / "two" / "stack.yaml", NEW)
+    path = tmp_path / "own" / "two" / "requirements.txt"
+    if spoil == "link":
+        path.symlink_to(tmp_path / "own" / "two" / "stack.yaml")
+    elif spoil == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"\xe4" if spoil == "latin" else b"#" * ((1 << 20) + 1))
+    with pytest.raises(InputError) as caught:
+        load_stack("two", settings)
+    said = {"link": "is a link", "folder": "is no file", "latin": "is not UTF-8", "large": "larger than 1 MiB"}
+    assert said[spoil] in str(caught.value)
