@@ -21,7 +21,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := list check lock fetch render build smoke stack reproduce sbom export import engine doctor
+override VERBS := list check lock fetch render compose build smoke stack reproduce sbom export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -67,6 +67,9 @@ fetch: venv ## bring everything the locks name to wheels/ and assets/, verified
 
 render: venv ## write build/NAME/Dockerfile and its named contexts
 	@$(run) render $(or $(names),onnx-cpu)
+
+compose: venv ## write how an image is run: build/NAME/compose.yaml, and pod.yaml for Kubernetes
+	@$(run) compose $(or $(names),onnx-cpu)
 
 build: venv ## build images from what was fetched, without a network
 	@$(run) build $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)

@@ -9,6 +9,7 @@ from builder.settings.program import INSTALLED
 VERBS = [
     "build",
     "check",
+    "compose",
     "doctor",
     "engine",
     "export",
