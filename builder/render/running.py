@@ -13,7 +13,7 @@ from builder.settings import Settings
 from builder.spec.model import Stack
 
 COMPOSE, POD = "compose.yaml", "pod.yaml"
-# GB of /dev/shm where torch is, whose workers hand batches over in it, two each: a ceiling, of which nothing is taken at once
+# GB of /dev/shm where torch is, whose workers hand batches over in it; a ceiling, of which nothing is taken at once
 _SHARED_MEMORY = 8
 
 
