@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.commands._common import STACKS, Run, Verb
-from builder.errors import InputError, SurroundingsError
+from builder.errors import InputError, InputErrors, SurroundingsError
 
 
 @click.command(cls=Verb)
@@ -18,12 +18,21 @@ def command(run: Run, stacks: tuple[str, ...], host: bool) -> None:
     from builder.check.verb import examine
 
     here = Here.look(run.settings) if host else None
-    found = {one.name: examine(one, here, run.ui) for one in run.stacks.named(stacks, "all")}
+    found, errors = {}, []
+    for one in run.stacks.named(stacks, "all"):
+        try:
+            found[one.name] = examine(one, here, run.ui)
+        except InputError as error:  # a stale or damaged lock, which hides nothing of the others
+            errors.append(error)
     wrong = sum(finding.level == "error" for findings in found.values() for finding in findings)
     documents = {name: [finding.document() for finding in findings] for name, findings in found.items()}
-    run.ui.document({"stacks": documents, **(here.document() if here else {})})
+    if found or not errors:
+        unread = {"errors": [error.document() for error in errors]} if errors else {}
+        run.ui.document({"stacks": documents, **unread, **(here.document() if here else {})})
     if wrong:
-        raise InputError(f"{wrong} findings are errors", fix="do what the table says, then check again")
+        errors.append(InputError(f"{wrong} findings are errors", fix="do what the table says, then check again"))
+    if errors:
+        raise errors[0] if len(errors) == 1 else InputErrors(errors)
     if here and here.wrong:
         raise SurroundingsError(
             f"{here.wrong} findings are errors of this machine", fix="do what the tables say, then check again"

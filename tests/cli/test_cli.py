@@ -142,3 +142,16 @@ def test_ctrl_c_ends_with_130_and_leaves_a_working_state(tiny: Path) -> None:
     assert child.returncode == 130, said
     assert "Traceback" not in said
     assert document(cli("--json", *words))["stacks"][0]["smoke"]["green"] is True
+
+
+def test_a_lock_that_cannot_be_read_hides_nothing_of_the_other_stacks(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_stack(tmp_path, name, packages=["numpy==1.26.4" if name == "b" else "six==1.17.0"])
+    for name in ("a", "c"):
+        (tmp_path / name / "stack.lock").write_text("no lock")
+        (tmp_path / name / "pylock.toml").write_text("")
+    done = cli("--stacks", str(tmp_path), "check", "a", "b", "c")
+    assert done.returncode == 2
+    assert all(f"/{name}/stack.lock" in done.stderr for name in ("a", "c")) and "b: " in done.stderr
+    said = json.loads(cli("--stacks", str(tmp_path), "--json", "check", "a", "b", "c").stdout)
+    assert set(said["stacks"]) == {"b"} and len(said["errors"]) == 2
