@@ -9,7 +9,8 @@ override SHELL := /bin/sh
 # not theirs to give (override). Its raw text goes to recipes as the variable given_NAME of their environment, where
 # "$$given_NAME" is a word and nothing more.
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
-	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME
+	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
+	REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -21,7 +22,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := list check lock fetch render compose build smoke stack reproduce sbom export import engine doctor
+override VERBS := list check lock fetch render compose build smoke stack reproduce sbom publish verify export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -88,6 +89,12 @@ reproduce: venv ## build twice from nothing and compare the images
 
 sbom: venv ## list what an image holds, from its lock: CycloneDX and SPDX in build/NAME/sbom (OUT=DIR)
 	@$(run) sbom $(if $(given_OUT),--out "$$given_OUT") $(or $(names),onnx-cpu)
+
+publish: venv ## push images, signed, with SBOM, provenance and evidence, to REGISTRY=HOST/NAME (KEY=FILE, REQUIRE_SMOKE=gpu, TAG=)
+	@$(run) publish --registry "$$given_REGISTRY" $(call given,KEY,key) $(call given,TAG,tag) $(call given,REQUIRE_SMOKE,require-smoke) $(call given,EVIDENCE,evidence) $(call given,COMPRESSION,compression) $(call given,MOUNT,mount) $(or $(names),onnx-cpu)
+
+verify: venv ## hold a published image, byte by byte, against what its publisher signed (IMAGE=HOST/NAME:TAG KEY=FILE, REBUILD=1)
+	@$(run) verify $(call given,IMAGE,image) $(call given,KEY,key) $(call given,REQUIRE_SMOKE,require-smoke) $(if $(given_REBUILD),--rebuild)
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
 	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(call given,KEY,key) $(call given,SIGNATURE,signature) $(offline) $(or $(names),onnx-cpu)

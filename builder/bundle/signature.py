@@ -8,36 +8,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
-import os
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from builder.bundle.parts import whole
 from builder.errors import InputError
-from builder.files import read_bounded, sha256_of, write_atomic
+from builder.files import sha256_of, write_atomic
+from builder.keys import PREHASHED, private_key, public_key, read
 
 ENDING = ".sig"
-_MOST = 65536  # bytes of a key or a signature
-_SCHEME = ec.ECDSA(Prehashed(hashes.SHA256()))
-_MAKE = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out bundle.key"
+_NAME = "bundle"
 
 
 def signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """A private key of PEM; the variable COSIGN_PASSWORD opens one with a password. Raises InputError for another."""
-    password = os.environ.get("COSIGN_PASSWORD", "").encode() or None
-    try:
-        key = load_pem_private_key(_read(path), password)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError("this is no private key", where=str(path), why=str(error)[:200], fix=_MAKE) from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise InputError("the key is not one of ECDSA on P-256", where=str(path), fix=_MAKE)
-    return key
+    return private_key(path, _NAME)
 
 
 def signature_place(file: Path, key: Path, out: Path | None) -> Path:
@@ -56,7 +43,7 @@ def signature_place(file: Path, key: Path, out: Path | None) -> Path:
 def sign(file: Path, key: ec.EllipticCurvePrivateKey, out: Path | None) -> Path:
     """Sign a bundle's file, or its list of parts; gives where the signature is, default beside the file."""
     place = out or file.with_name(f"{file.name}{ENDING}")
-    made = key.sign(bytes.fromhex(sha256_of(file)), _SCHEME)
+    made = key.sign(bytes.fromhex(sha256_of(file)), PREHASHED)
     write_atomic(place, base64.b64encode(made))
     return place
 
@@ -68,28 +55,12 @@ def require_signed(bundle: Path, public: Path, signature: Path | None) -> str:
     """
     file = whole(bundle)
     place = signature or file.with_name(f"{file.name}{ENDING}")
-    try:
-        key = load_pem_public_key(_read(public))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        fix = "openssl pkey -in bundle.key -pubout -out bundle.pub"
-        raise InputError("this is no public key", where=str(public), why=str(error)[:200], fix=fix) from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise InputError("the key is not one of ECDSA on P-256", where=str(public), fix=_MAKE)
+    key = public_key(public, _NAME)
     sha256 = sha256_of(file)
     try:
-        key.verify(base64.b64decode(_read(place).strip(), validate=True), bytes.fromhex(sha256), _SCHEME)
+        key.verify(base64.b64decode(read(place).strip(), validate=True), bytes.fromhex(sha256), PREHASHED)
     except (InvalidSignature, binascii.Error):
         why = f"{place.name} is not a signature of it by the owner of {public.name}"
         fix = "do not import it: bring bundle and signature anew from who made them"
         raise InputError("the bundle is not what was signed", where=str(file), why=why, fix=fix) from None
     return sha256
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bounded(path, _MOST)
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            return b""  # neither a key nor a signature
-        fix = "name the file: --key, --signature"
-        raise InputError("the file cannot be read", where=str(path), why=error.strerror or "", fix=fix) from None

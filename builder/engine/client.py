@@ -243,6 +243,12 @@ class Engine:
         with self._saying("the engine could not export the container", container):
             yield io.BufferedReader(_Pieces(self._api.export(container)))
 
+    @contextmanager
+    def saved(self, image: str) -> Iterator[IO[bytes]]:
+        """An image as a tar stream, as `docker save` writes it. Raises JobError where the engine breaks off."""
+        with self._saying("the engine could not save the image", image):
+            yield io.BufferedReader(_Pieces(self._api.get_image(image)))
+
     def gpu_arguments(self) -> list[str]:
         """The `docker run` arguments that give a container every GPU; empty when the engine offers none."""
         if self.info.cdi:

@@ -149,7 +149,7 @@ class Repository:
     def _base(self) -> str:
         if not self._root:
             host = "registry-1.docker.io" if self.host == "docker.io" else self.host
-            self._root = f"{_scheme(host, self._session)}://{host}/v2"
+            self._root = f"{scheme(host, self._session)}://{host}/v2"
         return self._root
 
     def _login(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class Repository:
         """A token to pull with, and the seconds it lasts."""
         said = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         realm = said.get("realm", "")
-        safe = realm.startswith("https://") or (self._base().startswith("http://") and _is_loopback(realm))
+        safe = realm.startswith("https://") or (self._base().startswith("http://") and is_loopback(realm))
         if not safe:
             fix = "use a mirror of the image, or ask the registry's owner"
             raise JobError("the registry's token server is not at an https address", where=self._base(), fix=fix)
@@ -182,7 +182,7 @@ class Repository:
         return str(token), seconds
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -190,9 +190,9 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _scheme(host: str, session: Session) -> str:
+def scheme(host: str, session: Session) -> str:
     """Registries are asked over https; those on loopback that do not speak it over http, as Docker Engine does."""
-    if not _is_loopback(f"//{host}"):
+    if not is_loopback(f"//{host}"):
         return "https"
     parts = urlsplit(f"//{host}")
     context = ssl.create_default_context(cafile=str(session.ca_bundle))

@@ -17,11 +17,13 @@ VERBS = [
     "import",
     "list",
     "lock",
+    "publish",
     "render",
     "reproduce",
     "sbom",
     "smoke",
     "stack",
+    "verify",
 ]
 _VERB = re.compile(rf"\bmake ({'|'.join(VERBS)})\b((?: [A-Z_]+=[^\s`,;)]+)*)")
 _PLACES = ("STACK", "BUNDLE")  # what a verb takes without a name

@@ -238,7 +238,7 @@ class Tokens:
         der = base64.b64encode(self.cert.public_bytes(serialization.Encoding.DER)).decode()
         head = {"typ": "JWT", "alg": "ES256", "x5c": [der]}
         claims = {"iss": "tokens", "sub": "", "aud": "small", "exp": now + 300, "nbf": now - 60, "iat": now, "jti": "1"}
-        claims["access"] = [{"type": kind, "name": name, "actions": [action]}]
+        claims["access"] = [{"type": kind, "name": name, "actions": action.split(",")}]
         text = ".".join(_url64(json.dumps(part).encode()) for part in (head, claims))
         r, s = utils.decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{text}.{_url64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
@@ -325,7 +325,7 @@ def test_an_image_that_is_not_there_or_not_what_it_should_be_is_refused(
 def test_only_loopback_is_asked_over_http(settings: Settings) -> None:
     with Session(settings) as session:
         for host, scheme in (("registry.example:5000", "https"), ("10.0.0.1:5000", "https"), ("127.0.0.1:1", "https")):
-            assert client._scheme(host, session) == scheme
+            assert client.scheme(host, session) == scheme
 
 
 def test_a_token_server_without_tls_is_refused(content: tuple[Path, str], settings: Settings) -> None:
