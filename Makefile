@@ -10,7 +10,7 @@ override SHELL := /bin/sh
 # "$$given_NAME" is a word and nothing more.
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
-	REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD
+	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -22,7 +22,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := list check lock fetch render compose build smoke stack reproduce sbom publish verify export import engine doctor
+override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -33,6 +33,7 @@ help: ## this list
 	@echo 'STACK=      stacks: one, several by comma, or all (stack, lock, fetch, …: onnx-cpu if not given)'
 	@echo 'GPU=        auto, none or require, for stack and smoke'
 	@echo 'IMAGE=REF, CONTAINER=NAME, HOST=local  smoke: the target; CHECKS=NAME,NAME, PROBE_PYTHON=PATH, OUT=DIR'
+	@echo 'NAME=, FROM= new: the stack, and a file, folder, https://…@COMMIT, container:NAME or image:REFERENCE'
 	@echo 'UPGRADE=1   lock: resolve anew    VERIFY=1  fetch: hash every file again'
 	@echo 'PENDING=1   lock: leave what cannot be reached unresolved, for a later run'
 	@echo 'STACKS=DIR  a folder of your own stacks and families    JSON=1  one JSON document on stdout'
@@ -56,6 +57,9 @@ engine: venv ## have a usable Docker Engine and mmdebstrap: install and start th
 
 list: venv ## the stacks there are, and how far each one is
 	@$(run) list
+
+new: venv ## a stack.yaml from what a model has already (NAME=, FROM=FILE, folder, https://…@COMMIT, container:NAME or image:REF)
+	@$(run) new $(call given,FROM,from) $(if $(filter command,$(origin NAME)),-- "$$given_NAME")
 
 check: venv ## hold stacks and their locks against the known facts, with HOST=1 this machine too (all, if not given)
 	@$(run) check $(if $(filter command,$(origin HOST)),$(if $(given_HOST),--host)) $(names)

@@ -12,12 +12,13 @@ from builder.spec.model import Stack
 
 def rank(tags: Iterable[Tag], stack: Stack) -> int | None:
     """How specific a wheel of these tags is for a stack's Python and platform, 0 the most; None if it does not run."""
-    rank = _ranks(stack.python, stack.base.glibc)
+    rank = ranks(stack.python, stack.base.glibc)
     return min((rank[tag] for tag in tags if tag in rank), default=None)
 
 
 @cache
-def _ranks(python: str, libc: str) -> dict[Tag, int]:
+def ranks(python: str, libc: str) -> dict[Tag, int]:
+    """How specific each tag is that a Python such as 3.11 installs on a glibc such as 2.36; 0 the most."""
     major, minor = (int(part) for part in python.split("."))
     glibc = int(libc.split(".")[1])
     platforms = [f"manylinux_2_{number}_x86_64" for number in range(glibc, 4, -1)] + ["linux_x86_64"]

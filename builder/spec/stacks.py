@@ -64,6 +64,11 @@ class Stacks:
             for folder in dict.fromkeys(self._settings.stacks)
         }
 
+    def families(self) -> dict[str, Family]:
+        """Every family by name; of two with one name the user's. Raises InputErrors for one that is wrong."""
+        paths = {name: path for files in self._family_files.values() for name, path in files.items()}
+        return {name: self._family(path)[0] for name, path in sorted(paths.items())}
+
     def folder(self, name: str) -> Path:
         """The folder of a stack. Raises InputError, with close matches and all names, for a name that is none."""
         if name not in self.folders:

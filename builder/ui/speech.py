@@ -17,6 +17,7 @@ VERBS = [
     "import",
     "list",
     "lock",
+    "new",
     "publish",
     "render",
     "reproduce",
@@ -26,7 +27,7 @@ VERBS = [
     "verify",
 ]
 _VERB = re.compile(rf"\bmake ({'|'.join(VERBS)})\b((?: [A-Z_]+=[^\s`,;)]+)*)")
-_PLACES = ("STACK", "BUNDLE")  # what a verb takes without a name
+_PLACES = ("STACK", "BUNDLE", "NAME")  # what a verb takes without a name
 
 
 def spoken(text: str, *, installed: bool = INSTALLED) -> str:

@@ -44,6 +44,8 @@ _VALUES = {  # the variable: the target that reads it, and the word before its v
     "STACKS": ("list", "--stacks"),
     "TLS": ("list", "--set"),
     "GPU": ("smoke", "--gpu"),
+    "FROM": ("new", "--from"),
+    "NAME": ("new", "--"),
     "IMAGE": ("smoke", "--image"),
     "CONTAINER": ("doctor", "--container"),
     "HOST": ("smoke", "--host"),

@@ -17,7 +17,6 @@ from builder.engine.client import Engine
 from builder.lock import StackLock
 from builder.render import running
 from builder.settings import Settings
-from builder.spec.container import Health
 from builder.spec.model import Stack
 from builder.spec.parts import Weight
 from tests.conftest import HOME, REPO, cli
@@ -72,25 +71,6 @@ def test_cuda_torch_and_weights_to_mount_each_get_their_part(stack: Stack, lock:
     assert mounts == {"/w/a/net.pth": "w/a/net.pth", "/w/b/net.pth": "w/b/net.pth", "/w/other.pth": "other.pth"}
     assert {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"][3:]} == mounts
     assert all(one["read_only"] and not one["bind"]["create_host_path"] for one in service["volumes"][1:])
-
-
-def test_ports_are_opened_on_the_loopback_and_kubernetes_asks_for_health_as_the_engine_does(
-    stack: Stack, lock: StackLock, settings: Settings
-) -> None:
-    health = Health(command=("python", "-c", "print('well')"), start=5, interval=7, timeout=2, retries=4)
-    compose, pod = both(
-        stack.model_copy(update={"ports": (8000,), "healthcheck": health, "cmd": ("serve",)}), lock, settings
-    )
-    (container,) = pod["spec"]["containers"]
-    assert compose["services"]["stack"]["ports"] == ["${BIND:-127.0.0.1}:8000:8000"]
-    assert container["ports"] == [{"containerPort": 8000}] and "command" not in container
-    assert container["livenessProbe"] == {
-        "exec": {"command": list(health.command)},
-        "initialDelaySeconds": 5,
-        "periodSeconds": 7,
-        "timeoutSeconds": 2,
-        "failureThreshold": 4,
-    }
 
 
 def test_compose_takes_the_file_and_wants_the_folder_of_weights(

@@ -1,0 +1,30 @@
+"""The modules that a repository's code imports, by ast: those that are neither its own nor Python's."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+
+from builder.new.found import Found
+from builder.new.tree import Tree
+
+
+def read(tree: Tree, found: Found) -> None:
+    """Add each module by the place of its first import; those inside of `try` are not needed, and left out."""
+    own = {part.removesuffix(".py") for path in tree.named if path.endswith(".py") for part in path.split("/")}
+    for path in sorted(tree.files):
+        if not path.endswith(".py") or any(part in ("test", "tests", "docs") for part in path.split("/")):
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the other's code, such as invalid escapes
+                module = ast.parse(tree.text(path))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in module.body:
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in {one.partition(".")[0] for one in names} - own - sys.stdlib_module_names:
+                found.imported.setdefault(name, f"{path}:{getattr(node, 'lineno', 0)}")
