@@ -2,6 +2,7 @@
 
 apt reads only the sources, keyring and package status given here, runs no hook of the host, and
 downloads only signed package lists. The host's apt gives its proxies. Needs apt on the host (Debian or Ubuntu).
+Package lists stay in the cache, where apt asks by their dates whether there are newer ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from builder.errors import InputError, JobError, SurroundingsError
-from builder.files import scratch
+from builder.files import held, scratch, sha256_of, sha256_text
 from builder.lock.model import Artifact
 from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
@@ -37,9 +38,10 @@ MINBASE = ("?essential", "?priority(required)", "apt")
 
 @dataclass(frozen=True)
 class Apt:
-    """One private apt: its configuration file and the addresses it reads."""
+    """One private apt: its configuration file, its folder of package lists, and the addresses it reads."""
 
     config: Path
+    lists: Path
     mirrors: Mapping[str, str]
 
     def install(self, packages: Sequence[str]) -> tuple[Artifact, ...]:
@@ -64,7 +66,7 @@ class Apt:
         """The newest `Date:` of the signed Release files read, in seconds since 1970."""
         dates = [
             int(email.utils.parsedate_to_datetime(match[1]).timestamp())
-            for path in sorted((self.config.parent / "lists").glob("*Release"))
+            for path in sorted(self.lists.glob("*Release"))
             if (match := re.search(r"^Date: (.+)$", path.read_text(errors="replace"), re.M))
         ]
         if not dates:
@@ -117,7 +119,7 @@ class Apt:
 def opened(
     distribution: str, suites: Sequence[str], settings: Settings, *, keyrings: Sequence[Path] = ()
 ) -> Iterator[Apt]:
-    """An Apt for these suites of a distribution, with fresh package lists, in a folder removed at the end.
+    """An Apt for these suites of a distribution, with fresh package lists, held for the length of a with block.
 
     keyrings: where the archive's keys are; default the host's package of that distribution's keys.
     Raises SurroundingsError without apt or keys on this host, or without a mirror that answers.
@@ -130,7 +132,8 @@ def opened(
         fix = f"apt-get install {distribution}-archive-keyring"
         raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
     names = sorted({_archive_of(distribution, suite) for suite in suites})
-    with scratch(settings.assets / ".scratch", "apt-") as folder:
+    kept = _kept(distribution, suites, keys, settings)
+    with held(kept / ".held"), scratch(settings.assets / ".scratch", "apt-") as folder:
         signed = ",".join(str(path) for path in keys)
         found: Apt | None = None
         choices = {name: settings.mirrored(archive(settings, name)) for name in names}
@@ -142,23 +145,42 @@ def opened(
                 f"{_COMPONENTS[distribution]}"
                 for suite in suites
             ]
-            found = _updated(Path(folder, str(turn)), sources, mirrors, settings, last=turn + 1 == turns)
+            found = _updated(Path(folder, str(turn)), kept, sources, mirrors, settings, last=turn + 1 == turns)
             if found:
                 break
-        yield cast(Apt, found)
+        try:
+            yield cast(Apt, found)
+        except JobError:  # what is kept may be damaged: the next run starts from nothing
+            _forget(kept)
+            raise
+
+
+def _forget(kept: Path) -> None:
+    for name in ("lists", "cache"):
+        shutil.rmtree(kept / name, ignore_errors=True)
+
+
+def _kept(distribution: str, suites: Sequence[str], keys: Sequence[Path], settings: Settings) -> Path:
+    """The folder of the package lists of these suites, as signed by these keys."""
+    named = sha256_text("\n".join([distribution, *suites, *(sha256_of(path) for path in keys)]))
+    folder = settings.cache_folder / "apt" / f"{distribution}-{named[:16]}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 def _updated(
-    home: Path, sources: Sequence[str], mirrors: Mapping[str, str], settings: Settings, *, last: bool
+    home: Path, kept: Path, sources: Sequence[str], mirrors: Mapping[str, str], settings: Settings, *, last: bool
 ) -> Apt | None:
     """An Apt whose package lists are fresh; None where its mirrors cannot be read and are not the last ones."""
     retries = f'Acquire::Retries "{3 if last else 0}";\n'
-    config = _prepare(home, sources, ca_bundle(settings), retries + apt_logins(mirrors.values(), home, settings))
+    more = retries + apt_logins(mirrors.values(), home, settings)
+    config = _prepare(home, kept, sources, ca_bundle(settings), more)
     mirrors = {name: without_login(url) for name, url in mirrors.items()}
-    apt = Apt(config, dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
+    apt = Apt(config, kept / "lists", dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))
     try:
         apt._run("apt-get", "update", "-qq")
     except (InputError, SurroundingsError) as error:
+        _forget(kept)
         if not last:
             return None
         refused = next((url for url in mirrors.values() if url.startswith("https:") and f"{url}/" in error.why), "")
@@ -173,9 +195,10 @@ def _archive_of(distribution: str, suite: str) -> str:
     return "debian-security" if distribution == "debian" and suite.endswith("-security") else distribution
 
 
-def _prepare(home: Path, sources: Sequence[str], ca: Path, more: str) -> Path:
+def _prepare(home: Path, kept: Path, sources: Sequence[str], ca: Path, more: str) -> Path:
+    home.mkdir(exist_ok=True)
     for folder in ("lists/partial", "cache/archives/partial"):
-        (home / folder).mkdir(parents=True)
+        (kept / folder).mkdir(parents=True, exist_ok=True)
     (home / "sources.list").write_text("\n".join(sources) + "\n")
     (home / "status").write_text("")
     config = home / "apt.conf"
@@ -184,10 +207,13 @@ def _prepare(home: Path, sources: Sequence[str], ca: Path, more: str) -> Path:
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
-Dir::State::Lists "{home}/lists";
+Dir::State::Lists "{kept}/lists";
 Dir::State::status "{home}/status";
 Dir::State::extended_states "{home}/extended_states";
-Dir::Cache "{home}/cache";
+Dir::Cache "{kept}/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
+Acquire::GzipIndexes "false";
 APT::Architecture "amd64";
 #clear APT::Architectures;
 APT::Architectures {{"amd64";}};

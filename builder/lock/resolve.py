@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -99,10 +100,12 @@ def _resolve(
 ) -> tuple[StackLock, tuple[tuple[str, str, int], ...]]:
     """The lock, and what is rebuilt as Locked has it."""
     left: list[Unresolved] = []
-    with Session(settings, warn=ui.warn) as session:
+    # The archive of the distribution is asked while the indexes are: neither needs the other's answer.
+    with ThreadPoolExecutor(max_workers=1) as beside, Session(settings, warn=ui.warn) as session:
+        asked = beside.submit(base.locked, stack, settings, ui.warn)
         archives, files, unresolved = weights.locked(stack, session, old, partly=partly)
         left += unresolved
-        ui.say("resolving Python packages")
+        ui.say("resolving Python and system packages")
         ways = routes(stack, session, partly=partly)
         for project in sorted(ways.compiled):
             ui.warn(f"{project}: its index has no wheel that fits; it is compiled")
@@ -110,14 +113,13 @@ def _resolve(
         compilers = wheels.toolchain(stack, python, ways, settings, session, old.toolchain if old else ())
         left += dict.fromkeys((*python.unresolved, *compilers.unresolved))
         tool = _uv_tool(settings, session)
-    ui.say("resolving system packages")
-    try:
-        system = base.locked(stack, settings, ui.warn)
-    except Unreachable:
-        if not partly or not stack.base.image:
-            raise
-        image, unresolved = base.unresolved(stack)
-        system, left = base.System(image, (), ()), left + list(unresolved)
+        try:
+            system = asked.result()
+        except Unreachable:
+            if not partly or not stack.base.image:
+                raise
+            image, unresolved = base.unresolved(stack)
+            system, left = base.System(image, (), ()), left + list(unresolved)
     idle = {item.project for item in python.found if item.kind == "wheel"} & stack.fallbacks
     git = [one for one in stack.extensions if one.git and canonicalize_name(one.name) not in idle]
     own, extensions = _sources(stack.sources, settings, left, partly), _sources(git, settings, left, partly)
@@ -198,8 +200,8 @@ def _hold_to_known(old: StackLock, new: StackLock, folder: Path) -> None:
 def _uv_tool(settings: Settings, session: Session) -> Artifact:
     """The wheel of the uv that runs inside builds: the version this program itself is locked to."""
     version = installed_version("uv")
-    for link in links(session, default_index(settings), "uv").values():
-        if not link.filename.startswith(f"uv-{version}-") or not link.filename.endswith(".whl") or not link.sha256:
+    for link in links(session, default_index(settings), "uv", starting=f"uv-{version}-").values():
+        if not link.filename.endswith(".whl") or not link.sha256:
             continue
         tags = {tag.platform for tag in parse_wheel_filename(link.filename)[3]}
         if "manylinux_2_17_x86_64" in tags:

@@ -78,17 +78,18 @@ def uv_default() -> str:
     return found[1]
 
 
-def links(session: Session, index_url: str, project: str) -> dict[str, Link]:
+def links(session: Session, index_url: str, project: str, *, starting: str = "") -> dict[str, Link]:
     """The files of a project on a simple API index, by file name; JSON (PEP 691) or HTML (PEP 503).
 
-    Left out: names that are not a plain wheel or archive name, and links that are not http(s) or
-    that lead from an https page to plain http. Raises JobError for a page that cannot be understood.
+    starting: how their names begin; some projects have thousands. Left out: names that are not a plain wheel or
+    archive name, and links that are not http(s) or that lead from an https page to plain http. Raises JobError for a
+    page that cannot be understood.
     """
     url = f"{index_url.rstrip('/')}/{canonicalize_name(project)}/"
     text, kind, final = session.get_text(url, _ACCEPT)
     if kind.endswith("json") or (not kind.endswith("html") and text.lstrip()[:1] == "{"):
-        return _from_json(text, final)
-    return _from_html(text, final)
+        return _from_json(text, final, starting)
+    return {name: link for name, link in _from_html(text, final).items() if name.startswith(starting)}
 
 
 def find_links(session: Session, page_url: str) -> dict[str, Link]:
@@ -115,7 +116,7 @@ def _link(base: str, href: str, filename: str, sha256: object, size: object, *, 
     return Link(filename=name, url=url, sha256=known, size=length, yanked=yanked)
 
 
-def _from_json(text: str, page: str) -> dict[str, Link]:
+def _from_json(text: str, page: str, starting: str) -> dict[str, Link]:
     try:
         document = json.loads(text)
         version = str(document["meta"]["api-version"])
@@ -125,6 +126,7 @@ def _from_json(text: str, page: str) -> dict[str, Link]:
                 yanked=file.get("yanked", False) is not False,
             )
             for file in document["files"]
+            if str(file["filename"]).startswith(starting)
         ]  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise JobError("the index page is not PEP 691 JSON", where=clean_url(page), why=type(error).__name__) from None

@@ -167,7 +167,12 @@ def settings(index: Index, authority: trustme.CA, tmp_path: Path, monkeypatch: p
     stacks = tmp_path / "stacks"
     (stacks / "families").mkdir(parents=True)
     return Settings(
-        home=tmp_path / "home", stacks=(stacks,), index=index.url(), ca_bundle=(tmp_path / "ca.pem",), jobs=4
+        home=tmp_path / "home",
+        cache=tmp_path / "cache",
+        stacks=(stacks,),
+        index=index.url(),
+        ca_bundle=(tmp_path / "ca.pem",),
+        jobs=4,
     )
 
 

@@ -8,7 +8,9 @@ import hashlib
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 import trustme
 
 from builder.engine.client import Engine
-from builder.errors import InputError, SurroundingsError
+from builder.errors import InputError, JobError, SurroundingsError
 from builder.lock import apt, base, wheels
 from builder.lock.routes import routes
 from builder.net.session import Session
@@ -156,10 +158,13 @@ def debian(site: Web, keyring: Path) -> Web:
     return signed_archive(site, keyring)
 
 
-def signed_archive(site: Web, keyring: Path, *, date: str = "", until: str = "") -> Web:
+def signed_archive(site: Web, keyring: Path, *, date: str = "", until: str = "", version: str = "1") -> Web:
     """Put an archive of one package at /debian of a server. date, until: of its Release file, default now and none."""
-    fields = ("Package: tool", "Version: 1", "Architecture: amd64", "Maintainer: A <a@example.org>", "Description: x")
-    file = ("Filename: pool/tool_1_amd64.deb", "Size: 3", f"SHA256: {'a' * 64}")
+    fields = (
+        *("Package: tool", f"Version: {version}", "Architecture: amd64"),
+        *("Maintainer: A <a@example.org>", "Description: x"),
+    )
+    file = (f"Filename: pool/tool_{version}_amd64.deb", "Size: 3", f"SHA256: {'a' * 64}")
     plain = ("\n".join((*fields, *file)) + "\n\n").encode()
     packed = gzip.compress(plain, mtime=0)
     name = "main/binary-amd64/Packages"
@@ -189,6 +194,30 @@ def test_apt_trusts_a_mirror_through_the_ca_bundle_only(debian: Web, keyring: Pa
     assert "OU=Testing CA" in caught.value.why
     assert debian.seen == []
     assert _packages(settings, keyring) == ["archive:debian/pool/tool_1_amd64.deb"]
+
+
+def test_package_lists_are_kept_and_asked_for_again_only_where_they_changed(
+    debian: Web, keyring: Path, settings: Settings
+) -> None:
+    settings = replace(settings, mirrors={"debian": f"{debian.url}/debian"})
+    first = _packages(settings, keyring)
+    assert any("Packages" in path for path, _ in debian.seen)
+    debian.seen.clear()
+    assert _packages(settings, keyring) == first
+    assert [path.rpartition("/")[2] for path, _ in debian.seen] == ["InRelease"]
+    signed_archive(debian, keyring, date=formatdate(time.time() + 5, usegmt=True), version="2")
+    assert _packages(settings, keyring) == ["archive:debian/pool/tool_2_amd64.deb"]
+
+
+def test_kept_package_lists_that_are_damaged_are_dropped(debian: Web, keyring: Path, settings: Settings) -> None:
+    settings = replace(settings, mirrors={"debian": f"{debian.url}/debian"})
+    first = _packages(settings, keyring)
+    (folder,) = (settings.cache_folder / "apt").iterdir()
+    for path in [*folder.glob("lists/*Packages"), *folder.glob("cache/*.bin")]:
+        path.write_bytes(b"\0damaged" * 999)
+    with suppress(JobError, SurroundingsError):
+        assert _packages(settings, keyring) == first
+    assert _packages(settings, keyring) == first
 
 
 def test_apt_takes_the_next_mirror_and_signs_in(
