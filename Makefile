@@ -10,7 +10,8 @@ override SHELL := /bin/sh
 # "$$given_NAME" is a word and nothing more.
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
-	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD
+	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD \
+	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -22,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify export import engine doctor
+override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify matrix ci export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -99,6 +100,12 @@ publish: venv ## push images, signed, with SBOM, provenance and evidence, to REG
 
 verify: venv ## hold a published image, byte by byte, against what its publisher signed (IMAGE=HOST/NAME:TAG KEY=FILE, REBUILD=1)
 	@$(run) verify $(call given,IMAGE,image) $(call given,KEY,key) $(call given,REQUIRE_SMOKE,require-smoke) $(if $(given_REBUILD),--rebuild)
+
+matrix: venv ## the stacks that a change touches, for a pipeline (SINCE=REV FORMAT=github; all, if not given)
+	@$(run) matrix $(call given,SINCE,since) $(call given,FORMAT,format) $(call given,RUNNER,runner) $(call given,GPU_RUNNER,gpu-runner) $(call given,REGISTRY,registry) $(call given,BRANCH,branch) $(names)
+
+ci: venv ## write a thin pipeline (PROVIDER=github or gitlab, REGISTRY=HOST/NAME)
+	@$(run) ci $(call given,PROVIDER,provider) $(call given,REGISTRY,registry) $(call given,BRANCH,branch) $(call given,RUNNER,runner) $(call given,GPU_RUNNER,gpu-runner) $(if $(given_OUT),--out "$$given_OUT")
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
 	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(call given,KEY,key) $(call given,SIGNATURE,signature) $(offline) $(or $(names),onnx-cpu)

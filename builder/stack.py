@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
 from builder.fetch.pending import settle
+from builder.files import write_atomic
 from builder.lock import store
 from builder.lock.existing import fresh, locked, required
 from builder.lock.verb import complete
@@ -28,6 +30,8 @@ from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.spec.service import Service
 from builder.ui import Ui, human_bytes
+
+RECORD = "made.json"  # in build/NAME: the seconds of the last run that built it
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ def make(one: Loaded, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool
         made = _service(one, settings, ui, gpu=gpu, offline=offline)
     else:
         made = _stack(one, settings, ui, gpu=gpu, offline=offline, frozen=frozen)
+    if made.built.built:  # how long the next one may take
+        seconds = {verb: round(value, 3) for verb, value in made.seconds.items()}
+        write_atomic(settings.build / one.name / RECORD, json.dumps({"seconds": seconds}))
     made.conclude(ui)
     return made
 

@@ -9,6 +9,7 @@ from builder.settings.program import INSTALLED
 VERBS = [
     "build",
     "check",
+    "ci",
     "compose",
     "doctor",
     "engine",
@@ -17,6 +18,7 @@ VERBS = [
     "import",
     "list",
     "lock",
+    "matrix",
     "new",
     "publish",
     "render",

@@ -193,7 +193,7 @@ def test_a_service_is_never_published(served: Served, keys: Keys) -> None:
 
 @pytest.mark.heavy
 def test_two_engines_with_other_stores_publish_the_same_digest(
-    done: dict[str, Any], served: Served, keys: Keys, tiny: Path
+    done: dict[str, Any], served: Served, keys: Keys, tiny: Path, evidence: Path
 ) -> None:
     """Heavy: the second engine makes its base anew."""
     other = "overlay2" if Engine.connect().info.store == "containerd" else "containerd"
