@@ -11,7 +11,7 @@ override SHELL := /bin/sh
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
 	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD \
-	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER
+	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER YES FILES_ONLY
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -23,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify matrix ci export import engine doctor
+override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify matrix ci prune export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
 
 help: ## this list
@@ -106,6 +106,9 @@ matrix: venv ## the stacks that a change touches, for a pipeline (SINCE=REV FORM
 
 ci: venv ## write a thin pipeline (PROVIDER=github or gitlab, REGISTRY=HOST/NAME)
 	@$(run) ci $(call given,PROVIDER,provider) $(call given,REGISTRY,registry) $(call given,BRANCH,branch) $(call given,RUNNER,runner) $(call given,GPU_RUNNER,gpu-runner) $(if $(given_OUT),--out "$$given_OUT")
+
+prune: venv ## say which files and images no lock names any more (YES=1 removes them, FILES_ONLY=1 leaves images)
+	@$(run) prune $(if $(given_YES),--yes) $(if $(given_FILES_ONLY),--files-only)
 
 export: venv ## write stacks and all they need to one bundle in dist/ (OUT=, SPLIT=4G, BASE=EARLIER)
 	@$(run) export $(if $(given_OUT),--out "$$given_OUT") $(if $(given_SPLIT),--split "$$given_SPLIT") $(if $(given_BASE),--base "$$given_BASE") $(call given,KEY,key) $(call given,SIGNATURE,signature) $(offline) $(or $(names),onnx-cpu)

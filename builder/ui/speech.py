@@ -20,6 +20,7 @@ VERBS = [
     "lock",
     "matrix",
     "new",
+    "prune",
     "publish",
     "render",
     "reproduce",
