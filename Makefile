@@ -11,7 +11,7 @@ override SHELL := /bin/sh
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
 	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD \
-	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER YES FILES_ONLY
+	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER YES FILES_ONLY AT_ONCE
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -87,7 +87,7 @@ smoke: venv ## run the smoke tests inside the built images, or on IMAGE=, CONTAI
 	@$(run) smoke --gpu "$$given_GPU" $(target) $(call given,CHECKS,checks) $(call given,PROBE_PYTHON,python) $(if $(given_OUT),--out "$$given_OUT") $(or $(names),$(if $(strip $(target)),,onnx-cpu))
 
 stack: venv ## everything: lock where needed, fetch, build, smoke
-	@$(run) stack --gpu "$$given_GPU" $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
+	@$(run) stack --gpu "$$given_GPU" $(call given,AT_ONCE,at-once) $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
 
 reproduce: venv ## build twice from nothing and compare the images
 	@$(run) reproduce $(or $(names),onnx-cpu)

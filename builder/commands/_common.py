@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What every verb gets: the site's settings, the voice, and the stacks there are."""
+    """What every verb gets: the site's settings, the voice, and the stacks there are.
+
+    words: what was given of the options of every verb, as another run of this program would be given it.
+    """
 
     settings: Settings
     ui: Ui
+    words: tuple[str, ...] = ()
 
     @cached_property
     def stacks(self) -> Stacks:
@@ -64,7 +68,9 @@ class Given:
         if found.tls == "hash-locked":
             self.ui.warn("tls = hash-locked: locked files may come over unverified TLS, held to their sha256 and size")
         os.environ.update(found.engine_environment(os.environ))
-        return Run(found, self.ui)
+        words = [word for folder in self.folders for word in ("--stacks", str(folder))]
+        words += [word for one in self.settings for word in ("--set", one)]
+        return Run(found, self.ui, tuple(words))
 
 
 class Verb(click.Command):

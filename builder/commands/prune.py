@@ -20,7 +20,7 @@ def command(run: Run, yes: bool, files_only: bool) -> None:
     from builder.engine.client import Engine
     from builder.prune import left, remove
     from builder.prune.plan import locks
-    from builder.prune.remove import alone
+    from builder.prune.removal import alone
     from builder.ui import human_bytes
 
     named = locks(run.stacks.named(["all"]))

@@ -17,13 +17,25 @@ if TYPE_CHECKING:
 @GPU
 @OFFLINE
 @FROZEN
+@click.option("--at-once", type=click.IntRange(min=1), help="Stacks made at a time; default: what the machine bears.")
 @click.pass_obj
-def command(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen: bool) -> None:
-    """Everything: lock where needed, fetch, build, smoke."""
-    from builder.stack import make
+def command(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, frozen: bool, at_once: int | None) -> None:
+    """Everything: lock where needed, fetch, build, smoke.
 
-    documents = [
-        make(one, run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen).document()
-        for one in run.owned(stacks, "onnx-cpu")
-    ]
-    run.ui.document({"stacks": documents})
+    Several stacks are made at once; one that fails stops no other.
+    """
+    loaded = run.owned(stacks, "onnx-cpu")
+    if len(loaded) == 1:
+        from builder.stack import make
+
+        made = make(loaded[0], run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen)
+        run.ui.document({"stacks": [made.document()]})
+        return
+    from builder.many import make_all
+    from builder.many.run import require_all
+    from builder.many.summary import rows
+
+    words = [*run.words, "--gpu", gpu, *(["--offline"] if offline else []), *(["--frozen"] if frozen else [])]
+    outcomes = make_all(loaded, words, run.settings, run.ui, jobs=at_once or 0)
+    run.ui.document({"stacks": rows(outcomes)})
+    require_all(outcomes)

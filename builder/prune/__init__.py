@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from builder.prune.plan import Left, left
-from builder.prune.remove import remove
+from builder.prune.removal import remove
 
 __all__ = ["Left", "left", "remove"]

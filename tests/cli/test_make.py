@@ -61,12 +61,39 @@ _VALUES = {  # the variable: the target that reads it, and the word before its v
     "ONLY": ("doctor", "--only"),
     "BUNDLE": ("import", "--"),
     "SHELL_NAME": ("completion", "--"),
+    "REGISTRY": ("publish", "--registry"),
+    "TAG": ("publish", "--tag"),
+    "REQUIRE_SMOKE": ("publish", "--require-smoke"),
+    "EVIDENCE": ("publish", "--evidence"),
+    "COMPRESSION": ("publish", "--compression"),
+    "MOUNT": ("publish", "--mount"),
+    "SINCE": ("matrix", "--since"),
+    "RUNNER": ("matrix", "--runner"),
+    "GPU_RUNNER": ("matrix", "--gpu-runner"),
+    "BRANCH": ("matrix", "--branch"),
+    "PROVIDER": ("ci", "--provider"),
+    "AT_ONCE": ("stack", "--at-once"),
 }
-_NAMED = ("check", "lock", "fetch", "render", "build", "smoke", "stack", "reproduce", "export", "doctor")
+_NAMED = (
+    "check",
+    "lock",
+    "fetch",
+    "render",
+    "build",
+    "smoke",
+    "stack",
+    "reproduce",
+    "export",
+    "doctor",
+    "sbom",
+    "publish",
+    "matrix",
+)
 _SWITCHES = {
     "JSON": ("list", "--json"), "UPGRADE": ("lock", "--upgrade"), "PENDING": ("lock", "--pending"),
     "VERIFY": ("fetch", "--verify"), "FROZEN": ("build", "--frozen"), "OFFLINE": ("fetch", "--offline"),
     "FIX": ("doctor", "--fix"), "OVERWRITE_STACKS": ("import", "--overwrite-stacks"), "HOST": ("check", "--host"),
+    "REBUILD": ("verify", "--rebuild"), "YES": ("prune", "--yes"), "FILES_ONLY": ("prune", "--files-only"),
 }  # fmt: skip
 
 
