@@ -14,7 +14,7 @@ from typing import Any
 
 from builder.build import Built, build, compile_all
 from builder.check import check, packaged_facts
-from builder.check.verb import refuse_errors
+from builder.check.verb import judged, refuse_errors
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError
 from builder.fetch import Fetched, fetch
@@ -101,7 +101,7 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
         with timed(seconds, "lock"):
             from builder.lock import resolve
 
-            resolve.lock(stack, stack.folder, settings, ui)
+            resolve.lock(stack, stack.folder, settings, ui, judge=judged(stack, ui))
     with timed(seconds, "complete"):
         lock = required(stack, complete(stack, settings, ui, fixed=offline or frozen))
     with timed(seconds, "check"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -26,12 +27,18 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(cast(Rule, importlib.import_module(f"{rules.__name__}.{name}")) for name in names)
 
 
-def check(stack: Stack, lock: StackLock | None, today: date | None = None) -> list[Finding]:
+def check(
+    stack: Stack,
+    lock: StackLock | None,
+    today: date | None = None,
+    brought: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[Finding]:
     """What is wrong with a stack, rule by rule. Without a lock only what the stack itself says is looked at.
 
-    today: the day that ends of support are compared with where there is no lock; default: by the clock.
+    today: the day that ends of support are compared with where there is no lock; default: by the clock. brought: who
+    asks for each package, as the resolution of the lock tells it.
     """
-    case = Case(stack=stack, lock=lock, facts=packaged_facts(), today=today or date.today())
+    case = Case(stack=stack, lock=lock, facts=packaged_facts(), today=today or date.today(), brought=brought or {})
     found = [finding for rule in all_rules() for finding in rule.find(case)]
     return settle(found, stack, [rule.NAME for rule in all_rules()], whole=lock is not None)
 

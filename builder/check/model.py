@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -110,12 +110,16 @@ class Packages:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What rules look at. today: the day that ends of support are compared with where there is no lock."""
+    """What rules look at. today: the day that ends of support are compared with where there is no lock.
+
+    brought: who asks for each package, where it was resolved just now.
+    """
 
     stack: Stack
     lock: StackLock | None
     facts: Facts
     today: date
+    brought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def image(self) -> Packages:

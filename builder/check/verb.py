@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from builder.check import Finding, check, packaged_facts, service
-from builder.errors import InputError
+from builder.errors import InputError, InputErrors
 from builder.lock.existing import fresh
+from builder.lock.model import StackLock
 from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.spec.service import Service
@@ -45,6 +46,11 @@ def require_lockable(one: Loaded, ui: Ui) -> None:
         refuse_errors(check(one, None), ui)
 
 
+def judged(stack: Stack, ui: Ui) -> Callable[[StackLock, Mapping[str, tuple[str, ...]]], None]:
+    """What holds a lock of the stack to the facts before it is written; raises as `refuse_errors` does."""
+    return lambda lock, brought: refuse_errors(check(stack, lock, brought=brought), ui)
+
+
 def refuse_errors(findings: Iterable[Finding], ui: Ui) -> None:
     """Show findings; raise InputError where one is an error."""
     errors = []
@@ -55,5 +61,6 @@ def refuse_errors(findings: Iterable[Finding], ui: Ui) -> None:
             ui.say(f"accepted: {finding.problem} ({finding.accepted})")
         if finding.level == "error":
             errors.append(finding)
-    if errors:
-        raise InputError(errors[0].problem, why=errors[0].cause, fix=errors[0].fix)
+    found = [InputError(one.problem, why=one.cause, fix=one.fix) for one in errors]
+    if found:
+        raise found[0] if len(found) == 1 else InputErrors(found)

@@ -14,11 +14,13 @@ from builder.commands._common import STACKS, Run, Verb
 @click.pass_obj
 def command(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> None:
     """Resolve and lock every file by hash."""
-    from builder.check.verb import require_lockable
+    from builder.check.verb import judged, require_lockable
     from builder.lock.verb import lock as write
+    from builder.spec.model import Stack
 
     documents = []
     for one in run.owned(stacks):
         require_lockable(one, run.ui)
-        documents.append(write(one, run.settings, run.ui, upgrade=upgrade, partly=pending))
+        judge = judged(one, run.ui) if isinstance(one, Stack) else None
+        documents.append(write(one, run.settings, run.ui, upgrade=upgrade, partly=pending, judge=judge))
     run.ui.document({"locks": documents})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
@@ -31,6 +31,8 @@ from builder.spec.extension import Extension
 from builder.spec.model import Stack
 from builder.spec.parts import Source
 from builder.ui import Ui
+
+Judge = Callable[[StackLock, Mapping[str, tuple[str, ...]]], None]
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,21 @@ class Locked:
 
 
 def lock(
-    stack: Stack, folder: Path, settings: Settings, ui: Ui, *, upgrade: bool = False, partly: bool = False
+    stack: Stack,
+    folder: Path,
+    settings: Settings,
+    ui: Ui,
+    *,
+    upgrade: bool = False,
+    partly: bool = False,
+    judge: Judge | None = None,
 ) -> Locked:
     """Write the lock of a stack beside its stack file, or keep the one there where nothing asks for another.
 
     upgrade: resolve again without preferring what is locked. partly: leave what cannot be reached unresolved, which
-    a later run resolves; a whole lock is never replaced by such a one. Raises InputError where the stack cannot be
-    resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
+    a later run resolves; a whole lock is never replaced by such a one. judge: called with the lock before it is written
+    and with who brings each package; what it raises keeps it from being written. Raises InputError where the stack
+    cannot be resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
         together.mend(folder)
@@ -75,7 +85,9 @@ def lock(
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
-        fresh, rebuilt = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
+        fresh, rebuilt, brought = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
+        if judge:
+            judge(fresh, brought)
         if old:
             _hold_to_known(old, fresh, folder)
         if fresh.unresolved and old and not old.unresolved:
@@ -97,8 +109,8 @@ def lock(
 
 def _resolve(
     stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool
-) -> tuple[StackLock, tuple[tuple[str, str, int], ...]]:
-    """The lock, and what is rebuilt as Locked has it."""
+) -> tuple[StackLock, tuple[tuple[str, str, int], ...], Mapping[str, tuple[str, ...]]]:
+    """The lock, what is rebuilt as Locked has it, and who asks for each package."""
     left: list[Unresolved] = []
     # The archive of the distribution is asked while the indexes are: neither needs the other's answer.
     with ThreadPoolExecutor(max_workers=1) as beside, Session(settings, warn=ui.warn) as session:
@@ -148,7 +160,7 @@ def _resolve(
         built=old.built if old else (),
         unresolved=tuple(left),
     )
-    return fresh, rebuilt
+    return fresh, rebuilt, python.brought
 
 
 def made_at() -> int:

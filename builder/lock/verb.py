@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import Unreachable
 from builder.lock import service as services
@@ -18,18 +18,30 @@ from builder.spec.model import Stack
 from builder.spec.service import Service
 from builder.ui import Ui
 
+if TYPE_CHECKING:
+    from builder.lock.resolve import Judge
 
-def lock(one: Loaded, settings: Settings, ui: Ui, *, upgrade: bool = False, partly: bool = False) -> dict[str, Any]:
+
+def lock(
+    one: Loaded,
+    settings: Settings,
+    ui: Ui,
+    *,
+    upgrade: bool = False,
+    partly: bool = False,
+    judge: Judge | None = None,
+) -> dict[str, Any]:
     """Write the lock, and show what changed; gives what it says for --json.
 
     upgrade: ask anew for what is locked. partly: leave what cannot be reached for a later run; of a service, whose
-    image is all there is, then nothing is written. Raises as `resolve.lock` and `service.lock` do.
+    image is all there is, then nothing is written. judge: as `resolve.lock` has it.
+    Raises as `resolve.lock` and `service.lock` do.
     """
     if isinstance(one, Service):
         return _service(one, settings, ui, upgrade=upgrade, partly=partly)
     from builder.lock import resolve
 
-    done = resolve.lock(one, one.folder, settings, ui, upgrade=upgrade, partly=partly)
+    done = resolve.lock(one, one.folder, settings, ui, upgrade=upgrade, partly=partly, judge=judge)
     if done.changes:
         rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
         ui.table(f"{one.name}: what changed", ["package", "before", "after"], rows)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,29 +15,21 @@ import tomli_w
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, JobError, SurroundingsError
+from builder.errors import InputError
 from builder.files import scratch
+from builder.lock import assumed as sdists
 from builder.lock.known import known, write_stand_ins
 from builder.lock.model import Artifact, Kind, Unresolved
 from builder.lock.routes import Routes
+from builder.lock.run_uv import NoSolution, NotBuilt, mirror, run_uv, who_asks
 from builder.lock.tags import rank
-from builder.lock.unsolvable import unsolvable
-from builder.net.index import default_index
+from builder.lock.unsolvable import unsolvable, without_wheels
 from builder.net.session import Session, clean_url
-from builder.net.untrusted import untrusted
-from builder.net.urls import clean_text
-from builder.net.uv import environment as uv_environment
 from builder.origin import Origin
 from builder.settings import Settings
 from builder.spec.model import Stack
 
-
-class _NoSolution(Exception):
-    """uv found no set of versions. said: its reasons, on one line."""
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
+_MOST_LACKING = 60  # sdists are looked for one after the other, each by a run of uv
 
 
 @dataclass(frozen=True)
@@ -46,11 +37,13 @@ class Wheels:
     """What a resolution gives: files sorted by project, and the wheels of indexes that cannot be reached.
 
     rebuilt: (project, version, build) of files that stay locked while the index has a later build of the version.
+    brought: by project, who asks for it: other projects, or the stack itself as "".
     """
 
     found: tuple[Artifact, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
     rebuilt: tuple[tuple[str, str, int], ...] = ()
+    brought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def resolve(stack: Stack, routes: Routes, settings: Settings, session: Session, keep: Sequence[Artifact]) -> Wheels:
@@ -94,22 +87,35 @@ def _resolve(
     pins: Mapping[str, str],
 ) -> Wheels:
     """pins: the version that must be taken wherever a project is needed."""
-    direct = list(wanted)
+    direct, assumed, lacking = list(wanted), dict[str, tuple[str, ...]](), dict[str, str]()
     names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
     while True:
         # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
         try:
             routed = {name: routes.of[name] for name in names & set(routes.of)}
-            packages = _compile(stack, settings, direct, replace(routes, of=routed), keep, pins)
+            packages, brought = _compile(
+                stack, settings, direct, replace(routes, of=routed), keep, pins, assumed, lacking
+            )
             stray = {package["name"] for package in packages} & set(routes.of) - names
-        except _NoSolution as error:
+        except NotBuilt as error:
+            if error.project in assumed:
+                raise
+            assumed[error.project] = sdists.requirements(error.project, error.version, session, settings)
+            continue
+        except NoSolution as error:
+            if more := _without_wheels(error, stack, routes, lacking):
+                assumed |= {one: sdists.requirements(one, more[one], session, settings) for one in more}
+                lacking |= more
+                continue
             stray = set(re.findall(r"[a-z0-9][a-z0-9-]*", error.said)) & set(routes.of) - names
             if not stray:
-                raise unsolvable(error.said, stack, routes, settings) from None
+                raise unsolvable(error.said, stack, routes, settings, lacking) from None
         if not stray:
             break
         names |= stray
         direct += sorted(stray)
+    if lacking:
+        raise without_wheels(lacking, stack)
     sizes = {item.sha256: item.size for item in keep}
     unreached = [package for package in packages if routes.of.get(package["name"]) in routes.unreached]
     packages = [package for package in packages if package not in unreached]
@@ -120,7 +126,15 @@ def _resolve(
         tuple(sorted(found, key=lambda item: item.project)),
         tuple(_unresolved(package, stack, routes.of) for package in unreached),
         tuple((item.project, item.version, build) for item, build in rebuilt if build),
+        brought,
     )
+
+
+def _without_wheels(error: NoSolution, stack: Stack, routes: Routes, lacking: Mapping[str, str]) -> dict[str, str]:
+    """The projects that uv found no wheel of, which nobody said are compiled; nothing where there is none new."""
+    compiled = {str(canonicalize_name(name)) for name in (*stack.from_source, *routes.compiled, *lacking)}
+    found = sdists.lacking(error.said) if len(lacking) < _MOST_LACKING else {}
+    return {name: version for name, version in found.items() if name not in compiled | set(routes.of)}
 
 
 def _later_build(package: Mapping[str, Any], stack: Stack, item: Artifact) -> int:
@@ -174,8 +188,13 @@ def _compile(
     routes: Routes,
     keep: Sequence[Artifact],
     pins: Mapping[str, str],
-) -> list[dict[str, Any]]:
-    """Run uv once; returns the packages of the PEP 751 file it writes."""
+    assumed: Mapping[str, tuple[str, ...]],
+    lacking: Iterable[str],
+) -> tuple[list[dict[str, Any]], dict[str, tuple[str, ...]]]:
+    """Run uv once; returns the packages of the PEP 751 file it writes, and who asks for each.
+
+    assumed: requirements of projects that uv is not to ask an sdist for. lacking: those that may be sdists for once.
+    """
     import uv  # noqa: PLC0415
 
     with scratch(settings.assets / ".scratch", "uv-") as folder:
@@ -188,10 +207,15 @@ def _compile(
         preferred = {item.project: item.version for item in reversed(keep)}
         _write_pins(home / "requirements.txt", preferred)
         _write_pins(home / "constraints.txt", pins)
-        command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate", "--quiet"]
-        command += ["--no-config", f"--python-version={stack.python}", f"--python-platform={stack.platform}"]
+        command = [uv.find_uv_bin(), "pip", "compile", "pyproject.toml", "--no-header", "--quiet"]
+        sdists.write(assumed, home / "uv.toml")
+        command += [
+            "--config-file=uv.toml" if assumed else "--no-config",
+            f"--python-version={stack.python}",
+            f"--python-platform={stack.platform}",
+        ]
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
-        for name in (*stack.from_source, *sorted(routes.compiled)):
+        for name in (*stack.from_source, *sorted(routes.compiled), *lacking):
             command.append(f"--no-binary={name}")
         command += _said(stack, direct, home)
         if (stack.from_source or routes.compiled) and stack.toolchain:
@@ -199,10 +223,13 @@ def _compile(
             (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))
             command += ["--build-constraint", "tools.txt"]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
-        _uv([*command, "-o", "requirements.txt"], stack, home, settings)
-        _uv([*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings)
+        run_uv([*command, "-o", "requirements.txt"], stack, home, settings)
+        run_uv(
+            [*command, "-c", "requirements.txt", "--format", "pylock.toml", "-o", "pylock.toml"], stack, home, settings
+        )
         packages: list[dict[str, Any]] = tomli.loads((home / "pylock.toml").read_text()).get("packages", [])
-    return packages
+        brought = who_asks((home / "requirements.txt").read_text())
+    return packages, brought
 
 
 def _said(stack: Stack, direct: Sequence[str], home: Path) -> list[str]:
@@ -244,7 +271,7 @@ def _name(entry: Mapping[str, Any]) -> str:
 def _project(stack: Stack, direct: Sequence[str], routes: Routes, settings: Settings) -> dict[str, Any]:
     indexes = []
     for name, index in stack.indexes.items():
-        row: dict[str, Any] = {"name": name, "url": _mirror(index.url or index.find_links, settings), "explicit": True}
+        row: dict[str, Any] = {"name": name, "url": mirror(index.url or index.find_links, settings), "explicit": True}
         if name in routes.unreached:
             row["url"] = f"./known-{name}"
         if index.find_links or name in routes.unreached:
@@ -259,36 +286,3 @@ def _project(stack: Stack, direct: Sequence[str], routes: Routes, settings: Sett
         },
         "tool": {"uv": {"index": indexes, "sources": {name: {"index": index} for name, index in routes.of.items()}}},
     }
-
-
-def _uv(command: Sequence[str], stack: Stack, home: Path, settings: Settings) -> None:
-    """Run uv with the first of the default index's mirrors that can be reached."""
-    named = {name: _mirror(index.url or index.find_links, settings) for name, index in stack.indexes.items()}
-    defaults = settings.mirrored(default_index(settings))
-    for number, default in enumerate(defaults, 1):
-        try:
-            _uv_once(command, home, uv_environment(default, named, home, settings), settings)
-            return
-        except SurroundingsError:
-            if number == len(defaults):
-                raise
-
-
-def _uv_once(command: Sequence[str], home: Path, environment: Mapping[str, str], settings: Settings) -> None:
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode == 0:
-        return
-    said = clean_text(" ".join(done.stderr.split()))
-    if "No solution found" in said:
-        raise _NoSolution(said)
-    if "ertificate" in said and (url := re.search(r"https://[^\s`'\")>]+", said)):
-        raise untrusted(url[0], " ".join(re.findall(r"invalid peer certificate: \w+", said)[:1]), settings)
-    if re.search(r"[Cc]ertificate|Failed to fetch|Could not connect|dns error|error sending request", said):
-        fix = "check the network; behind a private CA, export CA_BUNDLE=/path/to/ca.pem"
-        raise SurroundingsError("uv could not reach an index", why=said[-600:], fix=fix)
-    raise JobError("uv failed", why=said[-1500:], fix="see uv's words")
-
-
-def _mirror(url: str | None, settings: Settings) -> str:
-    """The address at which a named index is asked: its first mirror."""
-    return settings.mirrored(str(url))[0]

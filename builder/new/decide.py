@@ -20,7 +20,9 @@ from builder.spec.model import Family
 from builder.spec.text import HttpsUrl, PackageRequirement
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_BUILDERS = ("setuptools==69.5.1", "wheel", "cython<3", "numpy")  # what sdists of some years ago take for granted
+# What sdists of some years ago take for granted; their versions follow the stack's.
+_BUILDERS = ("setuptools", "wheel", "cython", "numpy")
+_SETUPTOOLS = "setuptools==69.5.1"  # 82 has no pkg_resources, which their setup.py import
 
 
 @dataclass
@@ -230,6 +232,11 @@ def need_tools(draft: Draft, family: Family, more: Iterable[str] = ()) -> None:
         draft.toolchain = {"packages": packages, "system": [one for one in ("g++", "python3-dev") if one not in own]}
         why = "sdists are compiled, and something has to compile them (docs/extensions.md)"
         draft.decisions.append(Decision(kind="added", what=", ".join(packages), into="toolchain", why=why))
+        own_packages = {canonicalize_name(Requirement(one).name) for one in family.packages}
+        if "setuptools" not in own_packages and "setuptools" not in draft.packages:
+            draft.packages["setuptools"] = (_SETUPTOOLS, "")
+            why = "the toolchain follows the stack's versions, and 82 has no pkg_resources (facts/package_pairs.yaml)"
+            draft.decisions.append(Decision(kind="added", what=_SETUPTOOLS, into="packages", why=why))
     draft.toolchain["system"] += [one for one in more if one not in draft.toolchain["system"]]
 
 

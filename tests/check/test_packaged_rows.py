@@ -12,6 +12,7 @@ from builder.check.rows import FOLDER, Facts
 from builder.doctor.container import facts as container
 from builder.failures import catalogue
 from builder.lock import known
+from builder.new import known as new_known
 from builder.spec import yamldoc
 
 BUILDER = Path(facts.__file__).parent
@@ -21,6 +22,9 @@ KINDS: dict[Path, Any] = {
     BUILDER / "doctor/container/facts/modules.yaml": container.Module,
     BUILDER / "doctor/container/facts/nameless.yaml": container.Nameless,
     BUILDER / "lock/known.yaml": known.Row,
+    BUILDER / "new/known/names.yaml": new_known.Name,
+    BUILDER / "new/known/pages.yaml": new_known.Page,
+    BUILDER / "new/known/needs.yaml": new_known.Needs,
     BUILDER / "failures/signs.yaml": catalogue.Sign,
     **dict.fromkeys((BUILDER / "failures/known").glob("*.yaml"), catalogue.Row),
 }

@@ -54,11 +54,11 @@ def _metadata(name: str, number: str, requires: Sequence[str] = ()) -> str:
     return "\n".join([*lines, *(f"Requires-Dist: {item}" for item in requires)]) + "\n"
 
 
-def sdist(name: str, number: str, code: str) -> tuple[str, bytes]:
+def sdist(name: str, number: str, code: str, requires: Sequence[str] = ()) -> tuple[str, bytes]:
     """File name and bytes of an sdist with static metadata; code: its setup.py."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for path, text in (("PKG-INFO", _metadata(name, number)), ("setup.py", code)):
+        for path, text in (("PKG-INFO", _metadata(name, number, requires)), ("setup.py", code)):
             entry = tarfile.TarInfo(f"{name}-{number}/{path}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))

@@ -236,3 +236,43 @@ def test_what_came_after_a_day_is_not_taken(index: Index, make_stack: MakeStack,
     index.add(wheel("app", "1.0"))
     with pytest.raises(InputError, match=r"cannot be met|not on the"):
         resolve(make_stack("app", **{"exclude-newer": "2024-05-01"}))
+
+
+def test_all_sdists_are_named_at_once_and_none_is_run(
+    index: Index, make_stack: MakeStack, resolve: Resolve, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'w').close()\n"
+    index.add(wheel("app", "1.0", ["hidden"]))
+    index.add(sdist("hidden", "1.0", code, ["deeper>=1"]))
+    index.add(sdist("deeper", "1.1", code))
+    index.add(sdist("alpha", "1.0", code))
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("app", "alpha==1.0"))
+    assert caught.value.problem.startswith("3 packages have no wheel for Python 3.11")
+    fix = caught.value.fix
+    assert "and a `toolchain`" in fix
+    named = fix.partition("[")[2].partition("]")[0].split(", ")
+    assert sorted(named) == ["alpha", "deeper", "hidden"]
+    assert not ran.exists()
+    found = resolve(make_stack("app", "alpha==1.0", **{"from-source": named}))
+    assert {name: item.kind for name, item in found.items() if name != "app"} == dict.fromkeys(sorted(named), "sdist")
+
+
+def test_an_sdist_alone_counts_as_being_on_the_index(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:
+    index.add(wheel("alpha", "0.9"))
+    index.add(sdist("alpha", "1.0", ""))
+    index.add(wheel("beta", "1.0", ["alpha<1"]))
+    with pytest.raises(InputError) as caught:
+        resolve(make_stack("alpha==1.0", "beta", **{"from-source": ["alpha"]}))
+    assert caught.value.problem == "the requirements cannot be met together"
+    assert "alpha<1" in caught.value.why
+
+
+def test_it_is_known_who_asks_for_a_package(index: Index, make_stack: MakeStack, settings: Settings) -> None:
+    index.add(wheel("app", "1.0", ["lib"]))
+    index.add(wheel("lib", "1.0"))
+    stack = make_stack("app")
+    with Session(settings) as session:
+        done = wheels.resolve(stack, routes(stack, session), settings, session, ())
+    assert dict(done.brought) == {"app": ("",), "lib": ("app",)}

@@ -18,12 +18,14 @@ def find(case: Case) -> Iterator[Finding]:
             brought = [package for package in both if package not in case.image.asked]
             cause = f"each of them installs the package {row['module']}, and the last one wins"
             if brought:
-                cause += f"; {', '.join(brought)} is brought in by another requirement"
+                by = {one: ", ".join(name for name in case.brought.get(one, ()) if name) for one in brought}
+                named = (f"{one} is brought in by {by[one] or 'another requirement'}" for one in brought)
+                cause += f"; {' and '.join(named)}"
             yield finding(
                 NAME,
                 [row],
                 problem=f"{' and '.join(both)} are in one stack",
                 cause=cause,
-                fix=row["fix"],
+                fix=f"{row['fix']}; `without: [{', '.join(brought)}]` leaves it out" if brought else row["fix"],
                 about=row["module"],
             )
