@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.commands._common import FROZEN, GPU, OFFLINE, STACKS, Run, Verb
+from builder.errors import Unreachable
 
 if TYPE_CHECKING:
     from builder.smoke import GpuMode
@@ -28,7 +29,12 @@ def command(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, froz
     if len(loaded) == 1:
         from builder.stack import make
 
-        made = make(loaded[0], run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen)
+        try:
+            made = make(loaded[0], run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen)
+        except Unreachable as error:
+            from builder.doctor.unreachable import all_of
+
+            raise all_of(error, loaded[0], run.settings, run.ui) from error
         run.ui.document({"stacks": [made.document()]})
         return
     from builder.many import make_all

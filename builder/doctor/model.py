@@ -36,11 +36,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """An address that something needs. label: for whom, in words. sited: the site's own settings name its host."""
+    """An address that something needs.
+
+    label: for whom, in words. name: what exactly, "" where the label says it. sited: the site's own settings name its
+    host.
+    """
 
     url: str
     kind: Kind
     label: str
+    name: str = ""
     sited: bool = False
 
 

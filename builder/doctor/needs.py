@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from builder.doctor.model import Diagnosis, Need
+from builder.doctor.model import Diagnosis, Kind, Need
 from builder.errors import SurroundingsError
 from builder.lock.existing import readable
 from builder.lock.model import StackLock
@@ -52,12 +53,15 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
             yield Diagnosis(check="address", subject="-", state="bad", message=error.problem, fix=error.fix)
     for name, one in stack.indexes.items():
         url = one.find_links or f"{str(one.url).rstrip('/')}/{canonicalize_name(one.packages[0])}/"
-        yield from _mirrored(Need(url=url, kind="page" if one.find_links else "index", label=f"index {name}"), settings)
+        kind: Kind = "page" if one.find_links else "index"
+        need = Need(url=url, kind=kind, label=f"index {name}", name=", ".join(one.packages))
+        yield from _mirrored(need, settings)
     if stack.base.image:
         yield from registries(stack.base.image, settings)
-    for source in stack.sources:
-        url = f"{source.git.rstrip('/')}/info/refs?service=git-upload-pack"
-        yield from _mirrored(Need(url=url, kind="git", label="git source"), settings)
+    addresses = [one.git for one in stack.sources] + [one.git for one in stack.extensions if one.git]
+    for git in dict.fromkeys(addresses):
+        url, name = f"{git.rstrip('/')}/info/refs?service=git-upload-pack", urlsplit(git).path.strip("/")
+        yield from _mirrored(Need(url=url, kind="git", label="git source", name=name), settings)
     for weight in stack.weights:
         if weight.origin:
             yield from _file(weight.origin, "weights", settings)
@@ -68,13 +72,14 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
 def _file(origin: Origin, label: str, settings: Settings) -> Iterator[Need]:
     url = address(origin)
     sited = origin.scheme == "hf" and bool(os.environ.get("HF_ENDPOINT"))
-    yield from _mirrored(Need(url=url, kind="weights", label=label, sited=sited), settings)
+    name = url.partition("?")[0].rpartition("/")[2]
+    yield from _mirrored(Need(url=url, kind="weights", label=label, name=name, sited=sited), settings)
 
 
 def _mirrored(need: Need, settings: Settings) -> Iterator[Need]:
     """The need at each address that the site's mirrors give for it."""
     for url in settings.mirrored(need.url):
-        yield Need(url=url, kind=need.kind, label=need.label, sited=need.sited or url != need.url)
+        yield replace(need, url=url, sited=need.sited or url != need.url)
 
 
 def _default_index(lock: StackLock | None, settings: Settings) -> Iterator[Need]:
@@ -119,7 +124,8 @@ def registries(reference: str, settings: Settings) -> Iterator[Need]:
         named = split(one)[0]
         host = _HUB if named == "docker.io" else named
         scheme = "http" if re.fullmatch(r"(localhost|127\.[0-9.]+)(:\d+)?", host) else "https"
-        need = Need(url=f"{scheme}://{host}/v2/", kind="registry", label="image registry", sited=given != [reference])
+        url, name = f"{scheme}://{host}/v2/", one.partition("@")[0]
+        need = Need(url=url, kind="registry", label="image registry", name=name, sited=given != [reference])
         yield from _mirrored(need, settings)
 
 

@@ -61,7 +61,9 @@ def test_what_an_extension_downloads_is_asked_for_too(site, ask):
     with site() as server:
         server.statuses["/parts/zlib.zip"] = 404
         url = f"https://localhost:{server.port}/parts/zlib.zip"
-        extension = f"git: https://localhost/x, commit: {'a' * 40}, downloads: [{{url: '{url}', into: parts}}]"
+        extension = (
+            f"git: https://localhost:{server.port}/x, commit: {'a' * 40}, downloads: [{{url: '{url}', into: parts}}]"
+        )
         report = ask(_index(server), extra=f"extensions: [{{name: x, compiled: [x], {extension}}}]")
     assert [one.message for one in report.bad] == ["download: 404 Not Found"]
 
