@@ -25,7 +25,7 @@ def main() -> int:
     """Rehearse the stack that is named; gives the exit code of its test, 2 where there is none."""
     there = sorted(path.stem.removeprefix("test_").replace("_", "-") for path in HERE.glob("test_*.py"))
     stacks = [name for name in there if (REPO / "stacks" / name / "stack.yaml").is_file()]
-    name = " ".join(sys.argv[1:])
+    name = " ".join(word for word in sys.argv[1:] if word != "--")  # make sets it before what a user gave
     if name not in stacks:
         sys.stderr.write(f"error: no rehearsal of {name or 'no stack'}\n  fix: STACK= one of {', '.join(stacks)}\n")
         return 2
