@@ -24,7 +24,7 @@ override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_ST
 override offline := $(if $(given_OFFLINE),--offline)
 
 override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify matrix ci prune export import engine doctor
-.PHONY: help venv $(VERBS) lint test test-heavy rehearsal bench schema completion clean
+.PHONY: help venv $(VERBS) lint test test-heavy rehearsal truth bench schema completion clean
 
 help: ## this list
 	@echo 'make TARGET… [STACK=NAME,NAME | STACK=all]'
@@ -135,6 +135,9 @@ test-heavy: venv ## the long tests
 
 rehearsal: venv ## a shipped stack where its hosts cannot be reached: what is real, what stands in, its smoke tests (STACK=NAME)
 	@.venv/bin/python -m tests.rehearsal $(names)
+
+truth: venv ## all that needs hours or real sources; what ran real, what stood in, into docs/truth.md (STACK= some rehearsals alone)
+	@.venv/bin/python -m tests.rehearsal.truth $(names)
 
 bench: venv ## measure what the README claims
 	@for file in bench/*.py; do .venv/bin/python "$$file" || exit; done

@@ -23,15 +23,14 @@ HERE = Path(__file__).parent
 
 def main() -> int:
     """Rehearse the stack that is named; gives the exit code of its test, 2 where there is none."""
-    there = sorted(path.stem.removeprefix("test_").replace("_", "-") for path in HERE.glob("test_*.py"))
-    stacks = [name for name in there if (REPO / "stacks" / name / "stack.yaml").is_file()]
+    stacks = rehearsals()
     name = " ".join(word for word in sys.argv[1:] if word != "--")  # make sets it before what a user gave
     if name not in stacks:
         sys.stderr.write(f"error: no rehearsal of {name or 'no stack'}\n  fix: STACK= one of {', '.join(stacks)}\n")
         return 2
-    test = HERE / f"test_{name.replace('-', '_')}.py"
+    test = stacks[name]
     try:
-        lines = _sources(name)
+        lines = told(name)
     except InputError as error:
         sys.stderr.write(f"error: {error.problem}\n  fix: {error.fix}\n")
         return 2
@@ -45,7 +44,13 @@ def main() -> int:
     return done.returncode
 
 
-def _sources(name: str) -> list[str]:
+def rehearsals() -> dict[str, Path]:
+    """The shipped stacks that have one, and its test."""
+    there = {path.stem.removeprefix("test_").replace("_", "-"): path for path in sorted(HERE.glob("test_*.py"))}
+    return {name: path for name, path in there.items() if (REPO / "stacks" / name / "stack.yaml").is_file()}
+
+
+def told(name: str) -> list[str]:
     """A line for each git source of a stack: real, or a stand-in."""
     stack = yaml.safe_load((REPO / "stacks" / name / "stack.yaml").read_text())
     lines = []

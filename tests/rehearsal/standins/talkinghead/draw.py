@@ -1,4 +1,4 @@
-"""A talking head that no person owns, as TalkingGaussian's data_utils/process.py would leave it before its tasks 5, 6, 9.
+"""A talking head that no person owns, as TalkingGaussian's data_utils/process.py leaves it before tasks 5, 6 and 9.
 
 Usage: draw.py DATA [FRAMES]. An ellipsoid with a drawn face turns before a still chest; its mouth opens with the sound
 and its eyes blink, in grades that leave none of upstream's windows empty. Written are frames, landmarks, parsing, teeth
@@ -221,7 +221,9 @@ def main() -> None:
         np.save(data / f"teeth_mask/{number}.npy", teeth)
         np.savetxt(data / f"ori_imgs/{number}.lms", points, "%f")
     tensors = {"euler": state["euler"], "trans": 10 * state["moved"], "focal": np.array([FOCAL])}
-    torch.save({name: torch.tensor(one, dtype=torch.float32) for name, one in tensors.items()}, data / "track_params.pt")
+    torch.save(
+        {name: torch.tensor(one, dtype=torch.float32) for name, one in tensors.items()}, data / "track_params.pt"
+    )
     action_units(data / "au.csv", state)
     sound(data / "aud.wav", state["open"])
     features(data / "aud_ds.npy", state["open"])
