@@ -53,16 +53,18 @@ class Clone:
         kept["MODELSTACKS_IMAGE_PREFIX"] = IMAGES
         kept["PATH"] = f"{path}:{kept['PATH']}" if path else kept["PATH"]
         command = [sys.executable, "-m", "builder", *words]
-        with (self.folder / "log").open("a") as log:
-            program = subprocess.Popen(
+        with (
+            (self.folder / "log").open("a") as log,
+            subprocess.Popen(
                 command, cwd=self.folder, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
+            ) as program,
+        ):
             copying = threading.Thread(target=_copy, args=(program.stderr, log))
             copying.start()
             assert program.stdout
             said = program.stdout.read()
             copying.join()
-        return subprocess.CompletedProcess(command, program.wait(), said, (self.folder / "log").read_text())
+        return subprocess.CompletedProcess(command, program.returncode, said, (self.folder / "log").read_text())
 
     def made(self, *, path: str = "") -> dict[str, Any]:
         """What `stack` made, from nothing to its smoke tests without a GPU, as its JSON document."""
