@@ -14,7 +14,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, JobError, SurroundingsError, Unreachable
+from builder.errors import InputError, InputErrors, JobError, SurroundingsError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, together, weights, wheels
 from builder.lock.existing import readable
@@ -23,6 +23,7 @@ from builder.lock.inputs import digest, listed
 from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
 from builder.lock.schema import LAST_EPOCH
+from builder.lock.unsolvable import without_wheels
 from builder.net.index import default_index, links
 from builder.net.session import Session
 from builder.origin import DEFAULT_INDEX, Origin
@@ -85,9 +86,9 @@ def lock(
             ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
-        fresh, rebuilt, brought = _resolve(stack, settings, ui, None if upgrade else old, partly=partly)
-        if judge:
-            judge(fresh, brought)
+        lacking: dict[str, str] = {}
+        fresh, rebuilt, brought = _resolve(stack, settings, ui, None if upgrade else old, lacking, partly=partly)
+        _refuse(stack, lacking, (lambda: judge(fresh, brought)) if judge else lambda: None)
         if old:
             _hold_to_known(old, fresh, folder)
         if fresh.unresolved and old and not old.unresolved:
@@ -107,8 +108,21 @@ def lock(
         return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt)
 
 
+def _refuse(stack: Stack, lacking: Mapping[str, str], judge: Callable[[], None]) -> None:
+    """Raise one InputError, or InputErrors, of all that keeps what was resolved from being a lock."""
+    errors = [without_wheels(lacking, stack)] if lacking else []
+    try:
+        judge()
+    except InputErrors as error:
+        errors += error.errors
+    except InputError as error:
+        errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else InputErrors(errors)
+
+
 def _resolve(
-    stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, *, partly: bool
+    stack: Stack, settings: Settings, ui: Ui, old: StackLock | None, lacking: dict[str, str], *, partly: bool
 ) -> tuple[StackLock, tuple[tuple[str, str, int], ...], Mapping[str, tuple[str, ...]]]:
     """The lock, what is rebuilt as Locked has it, and who asks for each package."""
     left: list[Unresolved] = []
@@ -121,7 +135,7 @@ def _resolve(
         ways = routes(stack, session, partly=partly)
         for project in sorted(ways.compiled):
             ui.warn(f"{project}: its index has no wheel that fits; it is compiled")
-        python = wheels.resolve(stack, ways, settings, session, old.wheels if old else ())
+        python = wheels.resolve(stack, ways, settings, session, old.wheels if old else (), lacking)
         compilers = wheels.toolchain(stack, python, ways, settings, session, old.toolchain if old else ())
         left += dict.fromkeys((*python.unresolved, *compilers.unresolved))
         tool = _uv_tool(settings, session)

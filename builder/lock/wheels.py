@@ -46,17 +46,30 @@ class Wheels:
     brought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def resolve(stack: Stack, routes: Routes, settings: Settings, session: Session, keep: Sequence[Artifact]) -> Wheels:
+def resolve(
+    stack: Stack,
+    routes: Routes,
+    settings: Settings,
+    session: Session,
+    keep: Sequence[Artifact],
+    lacking: dict[str, str] | None = None,
+) -> Wheels:
     """The wheels of a stack; versions in `keep` are preferred where they still fit.
 
     Each package of a named index comes from that index and no other; everything else comes from the default index.
-    Of an index that `routes` has as not reached, what is publicly known is taken (known.yaml). Raises InputError where
-    the requirements cannot be met.
+    Of an index that `routes` has as not reached, what is publicly known is taken (known.yaml). lacking: if given, gets
+    the projects (and versions) that have an sdist alone and nobody said are compiled; else they are an error. Raises
+    InputError where the requirements cannot be met.
     """
     own_git = {canonicalize_name(one.name) for one in stack.extensions if one.git}
     left_out = routes.compiled & own_git
     wanted = [item for item in stack.packages if canonicalize_name(Requirement(item).name) not in left_out]
-    return _resolve(stack, wanted, routes, settings, session, keep, {})
+    found: dict[str, str] = {}
+    done = _resolve(stack, wanted, routes, settings, session, keep, {}, found)
+    if found and lacking is None:
+        raise without_wheels(found, stack)
+    (lacking if lacking is not None else {}).update(found)
+    return done
 
 
 def toolchain(
@@ -70,7 +83,7 @@ def toolchain(
         return Wheels()
     pins = {item.project: item.version for item in wheels.found}
     pins |= {item.name: item.version for item in wheels.unresolved}
-    done = _resolve(stack, stack.toolchain.packages, routes, settings, session, (*wheels.found, *keep), pins)
+    done = _resolve(stack, stack.toolchain.packages, routes, settings, session, (*wheels.found, *keep), pins, {})
     if sdist := next((item.project for item in done.found if item.kind == "sdist"), ""):
         fix = "take it, or what needs it, out of the toolchain's packages"
         raise InputError(f"{sdist} is to compile and to be compiled", fix=fix)
@@ -85,9 +98,10 @@ def _resolve(
     session: Session,
     keep: Sequence[Artifact],
     pins: Mapping[str, str],
+    lacking: dict[str, str],
 ) -> Wheels:
-    """pins: the version that must be taken wherever a project is needed."""
-    direct, assumed, lacking = list(wanted), dict[str, tuple[str, ...]](), dict[str, str]()
+    """pins: the version that must be taken wherever a project is needed. lacking: gets those with an sdist alone."""
+    direct, assumed = list(wanted), dict[str, tuple[str, ...]]()
     names = {str(canonicalize_name(Requirement(item).name)) for item in direct}
     while True:
         # uv routes direct requirements only: a dependency that an index claims is made direct and resolved again.
@@ -114,8 +128,6 @@ def _resolve(
             break
         names |= stray
         direct += sorted(stray)
-    if lacking:
-        raise without_wheels(lacking, stack)
     sizes = {item.sha256: item.size for item in keep}
     unreached = [package for package in packages if routes.of.get(package["name"]) in routes.unreached]
     packages = [package for package in packages if package not in unreached]
