@@ -23,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build smoke stack reproduce sbom publish verify matrix ci prune export import engine doctor
+override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom publish verify matrix ci prune export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal truth bench schema completion clean
 
 help: ## this list
@@ -79,6 +79,9 @@ compose: venv ## write how an image is run: build/NAME/compose.yaml, and pod.yam
 
 build: venv ## build images from what was fetched, without a network
 	@$(run) build $(if $(given_FROZEN),--frozen) $(offline) $(or $(names),onnx-cpu)
+
+bake: venv ## write build/docker-bake.json, by which docker buildx bake builds the same images (OUT=FILE)
+	@$(run) bake $(if $(given_OUT),--out "$$given_OUT") $(offline) $(or $(names),onnx-cpu)
 
 # only from make's command line: some shells export HOST
 override given = $(if $(filter command,$(origin $1)),--$2 "$$given_$1")

@@ -39,7 +39,7 @@ def run(
     The log of every step is left in build/NAME/build.log. Raises JobError with the first words of the
     step that failed, SurroundingsError where the engine went away or its disk is full.
     """
-    command = [*_command(rendered, engine, epoch), "--output", _output(engine, tags)]
+    command = [*_command(rendered, engine, epoch), "--output", output(engine, tags)]
     for key, value in sorted(labels.items()):
         command += ["--label", f"{key}={value}"]
     if not use_cache:
@@ -70,7 +70,7 @@ def _command(rendered: Rendered, engine: Engine, epoch: int) -> list[str]:
     return [*command, str(rendered.folder / "contexts" / "empty")]
 
 
-def _output(engine: Engine, tags: tuple[str, ...]) -> str:
+def output(engine: Engine, tags: tuple[str, ...]) -> str:
     """Where the image goes; only the containerd store keeps layers compressed, and zstd is the quickest there."""
     output = f'type=image,"name={",".join(tags)}"'
     if engine.info.store == "containerd":

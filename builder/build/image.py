@@ -43,6 +43,25 @@ def is_current(stack: Stack, lock: StackLock, settings: Settings, engine: Engine
     return there is not None and there.labels.get(BUILD_LABEL) == build_key(stack, lock, settings)
 
 
+def names(stack: Stack, lock: StackLock, settings: Settings) -> tuple[str, ...]:
+    """The names that the image of a stack gets: NAME:latest and NAME:LOCK under the prefix of images."""
+    return settings.image(stack.name), settings.image(stack.name, lock.digest[:12])
+
+
+def labels(stack: Stack, lock: StackLock, settings: Settings, engine: Engine) -> dict[str, str]:
+    """What is put on an image beside what its Dockerfile says: what it was made from, and its base, which is there."""
+    key = build_key(stack, lock, settings)
+    return {BUILD_LABEL: key, "org.opencontainers.image.base.digest": base.digest(lock.base, engine)}
+
+
+def require_fit(lock: StackLock, settings: Settings) -> None:
+    """Raise JobError for a fetched wheel that may not be installed: a member leads out, or is another project's."""
+    items = [item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool"]
+    members.refuse(settings.home / item.folder / item.filename for item in items)
+    wheels = (item for item in items if item not in lock.toolchain)
+    same_paths.refuse(settings.home / item.folder / item.filename for item in wheels)
+
+
 def build(
     stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, *, tag: str = "", use_cache: bool = True
 ) -> Built:
@@ -52,32 +71,29 @@ def build(
     builds every stage anew. Raises JobError or SurroundingsError; the image of an earlier build then stays.
     """
     started = time.monotonic()
-    names = (tag,) if tag else (settings.image(stack.name), settings.image(stack.name, lock.digest[:12]))
+    tags = (tag,) if tag else names(stack, lock, settings)
     key = build_key(stack, lock, settings)
     with held(settings.build / stack.name / ".building"):
-        there = engine.image(names[0])
+        there = engine.image(tags[0])
         if use_cache and there and there.labels.get(BUILD_LABEL) == key:
-            return Built(stack.name, names[0], there.id, there.size, False, time.monotonic() - started)
-        items = [item for item in lock.artifacts() if item.filename.endswith(".whl") and item.kind != "tool"]
-        members.refuse(settings.home / item.folder / item.filename for item in items)
-        wheels = (item for item in items if item not in lock.toolchain)
-        same_paths.refuse(settings.home / item.folder / item.filename for item in wheels)
+            return Built(stack.name, tags[0], there.id, there.size, False, time.monotonic() - started)
+        require_fit(lock, settings)
         base.ensure(lock.base, settings, engine, ui)
         below = base.seen(lock.base, settings, engine)
         rendered = render(stack, lock, settings)
-        ui.step(f"building {names[0]}")
-        labels = {BUILD_LABEL: key, "org.opencontainers.image.base.digest": base.digest(lock.base, engine)}
-        earlier = {name: engine.image(name) for name in names}
-        buildx.run(rendered, engine, ui, tags=names, labels=labels, epoch=lock.epoch, use_cache=use_cache)
-        made = engine.image(names[0])
+        ui.step(f"building {tags[0]}")
+        earlier = {name: engine.image(name) for name in tags}
+        put = labels(stack, lock, settings, engine)
+        buildx.run(rendered, engine, ui, tags=tags, labels=put, epoch=lock.epoch, use_cache=use_cache)
+        made = engine.image(tags[0])
         if made is None:
-            raise RuntimeError(f"{names[0]} was built but the engine does not list it")
+            raise RuntimeError(f"{tags[0]} was built but the engine does not list it")
         if engine.image(base_tag(lock.base)) != below or made.layers[: len(below.layers)] != below.layers:
             _take_back(earlier, engine)
             why = "its name was given to another image meanwhile, by another user or home of this engine"
-            problem = f"{names[0]} was not built on the base that was verified"
+            problem = f"{tags[0]} was not built on the base that was verified"
             raise JobError(problem, where=base_tag(lock.base), why=why, fix="run the build again")
-        return Built(stack.name, names[0], made.id, made.size, True, time.monotonic() - started)
+        return Built(stack.name, tags[0], made.id, made.size, True, time.monotonic() - started)
 
 
 def _take_back(earlier: Mapping[str, ImageFacts | None], engine: Engine) -> None:

@@ -72,7 +72,10 @@ def test_a_verb_may_have_an_option_whose_value_looks_like_another() -> None:
         (["fetch", "--ofline", "onnx-cpu"], "Did you mean '--offline'?"),
         (["--jsno", "list"], "Did you mean '--json'?"),
         (["chekc", "onnx-cpu"], "Did you mean 'check'?"),
-        (["--offline", "fetch", "onnx-cpu"], "--offline stands after the verb: build, doctor, export, fetch, stack."),
+        (
+            ["--offline", "fetch", "onnx-cpu"],
+            "--offline stands after the verb: bake, build, doctor, export, fetch, stack.",
+        ),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest(words: list[str], answer: str) -> None:
