@@ -1,4 +1,7 @@
-"""python -m liveportrait_start.run PROGRAM.py …: one of upstream's programs, with the functions of fixes.py."""
+"""python -m liveportrait_start.run PROGRAM.py …: one of upstream's programs, with the functions of fixes.py.
+
+inference.py and inference_animals.py animate in passes; --whole has them do it upstream's own way.
+"""
 
 # ruff: noqa: ANN401  (upstream's objects have no types here)
 
@@ -11,6 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from liveportrait_start import fixes
+from liveportrait_start.passes.execute import replacement
+from liveportrait_start.passes.options import PROGRAMS, Options, split
+
+PIPELINES = (
+    ("inference.py", "src.live_portrait_pipeline", "LivePortraitPipeline", False),
+    ("inference_animals.py", "src.live_portrait_pipeline_animal", "LivePortraitPipelineAnimal", True),
+)
 
 
 def replace(owner: Any, name: str, function: Any) -> None:
@@ -31,15 +41,28 @@ def apply() -> None:
     replace(wrapper, "prepare_videos", fixes.batched(wrapper.prepare_videos))
 
 
+def in_passes(program: str, options: Options) -> None:
+    """Have a program's pipeline animate in passes (liveportrait_start.passes)."""
+    for name, module, owner, animal in PIPELINES:
+        if name == program:
+            pipeline = getattr(importlib.import_module(module), owner, None)
+            replace(pipeline, "execute", replacement(getattr(pipeline, "execute", None), options, animal=animal))
+
+
 def main(arguments: list[str]) -> None:
     """Run the program file that comes first, with the arguments after it."""
     program = Path(arguments[0])
     if not program.is_file():
         raise SystemExit(f"liveportrait: there is no {program.absolute()}")
+    options = Options()
+    if program.name in PROGRAMS:
+        options, rest = split(arguments[1:])
+        arguments = [arguments[0], *rest]
     sys.argv = arguments
     sys.path.insert(0, str(program.absolute().parent))
     if (program.parent / "src" / "live_portrait_wrapper.py").is_file():
         apply()
+        in_passes(program.name, options)
     runpy.run_path(str(program), run_name="__main__")
 
 
