@@ -22,7 +22,7 @@ from builder.spec.text import HttpsUrl, PackageRequirement
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What sdists of some years ago take for granted; their versions follow the stack's.
 _BUILDERS = ("setuptools", "wheel", "cython", "numpy")
-_SETUPTOOLS = "setuptools==69.5.1"  # 82 has no pkg_resources, which their setup.py import
+_SETUPTOOLS = "setuptools<82"  # 82 has no pkg_resources, which their setup.py import
 
 
 @dataclass
