@@ -234,9 +234,10 @@ def need_tools(draft: Draft, family: Family, more: Iterable[str] = ()) -> None:
         draft.decisions.append(Decision(kind="added", what=", ".join(packages), into="toolchain", why=why))
         own_packages = {canonicalize_name(Requirement(one).name) for one in family.packages}
         if "setuptools" not in own_packages and "setuptools" not in draft.packages:
-            draft.packages["setuptools"] = (_SETUPTOOLS, "")
+            pinned = next((one for one in named if canonicalize_name(Requirement(one).name) == "setuptools"), "")
+            draft.packages["setuptools"] = (pinned or _SETUPTOOLS, "")
             why = "the toolchain follows the stack's versions, and 82 has no pkg_resources (facts/package_pairs.yaml)"
-            draft.decisions.append(Decision(kind="added", what=_SETUPTOOLS, into="packages", why=why))
+            draft.decisions.append(Decision(kind="added", what=pinned or _SETUPTOOLS, into="packages", why=why))
     draft.toolchain["system"] += [one for one in more if one not in draft.toolchain["system"]]
 
 
