@@ -40,8 +40,7 @@ class Front:
 def front(upstream: str) -> Iterator[Front]:
     """A proxy on loopback, over http, in front of the registry at upstream."""
     found = Front()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"front": found, "upstream": upstream}))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"front": found, "upstream": upstream}))
     found.address = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -51,6 +50,13 @@ def front(upstream: str) -> Iterator[Front]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A connection that a test cut is no fault of the proxy."""
 
 
 class _Handler(BaseHTTPRequestHandler):
