@@ -92,7 +92,7 @@ ENTRYPOINT ["/opt/venv/bin/python", "-m", "audio2face_start"]
 LABEL org.opencontainers.image.title="audio2face-sdk" \
       org.opencontainers.image.description="Audio2Face-3D SDK (C++) for CUDA 12.8 and TensorRT 10.13, from Turing to Blackwell" \
       org.opencontainers.image.version="2023.11.14" \
-      org.opencontainers.image.revision="f21965933a470ef2adc1100890394d961491e754337b6004c5adf561e7c421d6" \
+      org.opencontainers.image.revision="d3d8f5b01d1182e8fd473692516a7cd2818d926280f1dabd4cdf4f32e668374b" \
       org.opencontainers.image.base.name="ubuntu" \
-      io.modelstacks.lock="sha256:f21965933a470ef2adc1100890394d961491e754337b6004c5adf561e7c421d6" \
+      io.modelstacks.lock="sha256:d3d8f5b01d1182e8fd473692516a7cd2818d926280f1dabd4cdf4f32e668374b" \
       io.modelstacks.mounts='[{"licence": "NVIDIA Open Model License", "path": "/models/audio2face-3d-v2.3.1-claire/network.onnx", "sha256": "6bb7a3a3c22491960e71a14742891e0d7205d7c80414aebe326cad82fd6867c3"}, {"licence": "NVIDIA Open Model License", "path": "/models/audio2face-3d-v2.3.1-james/network.onnx", "sha256": "acc43e2aade1f573c462b9930d031cc9f7db32ee69ac5aafe47be777f9b543ac"}, {"licence": "NVIDIA Open Model License", "path": "/models/audio2face-3d-v2.3-mark/network.onnx", "sha256": "dcd16d3b1affb090d4da1ba88791faa6bcd755f97c853b3b667abad9be15cb4b"}, {"licence": "NVIDIA Open Model License", "path": "/models/audio2face-3d-v3.0/network.onnx"}]'
