@@ -21,8 +21,10 @@ NOUGHTS = b"0" * 64
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose home is empty, and whose templates are a copy."""
     shutil.copytree(TEMPLATES, tmp_path / "templates")
+    monkeypatch.setattr(Settings, "templates", tmp_path / "templates")
     return replace(site.load(environ={}), home=tmp_path)
 
 
