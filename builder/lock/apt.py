@@ -132,8 +132,12 @@ def opened(
         fix = f"apt-get install {distribution}-archive-keyring"
         raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
     names = sorted({_archive_of(distribution, suite) for suite in suites})
-    kept = _kept(distribution, suites, keys, settings)
-    with held(kept / ".held"), scratch(settings.assets / ".scratch", "apt-") as folder:
+    cached = _kept(distribution, suites, keys, settings)
+    with (
+        held(cached / ".held", wait=False) as ours,
+        scratch(settings.assets / ".scratch", "apt-") as folder,
+    ):
+        kept = cached if ours else folder / "lists"  # another run has them; this one reads its own
         signed = ",".join(str(path) for path in keys)
         found: Apt | None = None
         choices = {name: settings.mirrored(archive(settings, name)) for name in names}

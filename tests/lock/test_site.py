@@ -209,6 +209,12 @@ def test_package_lists_are_kept_and_asked_for_again_only_where_they_changed(
     assert _packages(settings, keyring) == ["archive:debian/pool/tool_2_amd64.deb"]
 
 
+def test_package_lists_that_another_run_has_keep_nobody_waiting(debian: Web, keyring: Path, settings: Settings) -> None:
+    settings = replace(settings, mirrors={"debian": f"{debian.url}/debian"})
+    with apt.opened("debian", ("test",), settings, keyrings=[keyring]):
+        assert _packages(settings, keyring) == ["archive:debian/pool/tool_1_amd64.deb"]
+
+
 def test_kept_package_lists_that_are_damaged_are_dropped(debian: Web, keyring: Path, settings: Settings) -> None:
     settings = replace(settings, mirrors={"debian": f"{debian.url}/debian"})
     first = _packages(settings, keyring)
