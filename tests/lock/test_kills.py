@@ -25,7 +25,7 @@ from tests.lock.conftest import FAMILY, Index, MakeStack, wheel
 from tests.stopped import aside, at, code_of, stopped, tree, until
 
 POINTS = {
-    "while uv resolves": ("builder.lock.wheels:_uv_once", "", 1),
+    "while uv resolves": ("builder.lock.run_uv:_uv_once", "", 1),
     "while apt resolves": ("builder.lock.apt:Apt.install", "", 1),
     "before both files": ("builder.files:os.fsync", "", 1),
     "before pylock.toml": ("pathlib:Path.replace", r"pylock\.toml'\)\)", 1),

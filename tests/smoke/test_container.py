@@ -50,7 +50,7 @@ def test_a_running_container_is_judged_and_left_as_it_is(judge_running, containe
     report = judge_running(name, of_stack(stack, lock))
     assert report.green, [(one.test, one.reason) for one in report.results if one.outcome != "passed"]
     assert report.skipped == 0
-    assert {one.check for one in report.results} == set(stack.smoke)
+    assert {one.check for one in report.results} == {*stack.smoke, "imports"}
     assert engine.run(["diff", name]).stdout == ""
     assert engine.run(["exec", name, "ls", "-A", "/dev/shm"]).stdout == ""
     assert len(engine.run(["top", name]).stdout.splitlines()) == 2, "a probe is left in the container"
