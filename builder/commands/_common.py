@@ -151,3 +151,12 @@ FROZEN = click.option(
     envvar="MODELSTACKS_FROZEN",
     help="Refuse a lock with pending hashes instead of recording them (also MODELSTACKS_FROZEN=1).",
 )
+REQUIRE_SMOKE = click.option(
+    "--require-smoke",
+    type=click.Choice(["cpu", "gpu", "none"]),
+    default="cpu",
+    show_default=True,
+    help="The smoke evidence that the image must have.",
+)
+RUNNER = click.option("--runner", default="ubuntu-24.04", metavar="LABELS", help="Labels of a runner; ubuntu-24.04.")
+GPU_RUNNER = click.option("--gpu-runner", default="self-hosted,gpu", metavar="LABELS", help="Of one with a GPU.")

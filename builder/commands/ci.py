@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.commands._common import Run, Verb
-from builder.commands.matrix import RUNNERS
+from builder.commands._common import GPU_RUNNER, RUNNER, Run, Verb
 
 if TYPE_CHECKING:
     from builder.matrix.pipeline import Provider
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 @click.option("--provider", type=click.Choice(["github", "gitlab"]), required=True, help="The forge.")
 @click.option("--registry", required=True, metavar="HOST/NAME", help="Where images are published to.")
 @click.option("--branch", default="main", metavar="NAME", help="The branch whose images are published; main.")
-@RUNNERS[0]
-@RUNNERS[1]
+@RUNNER
+@GPU_RUNNER
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: where the forge looks.")
 @click.pass_obj
 def command(

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.commands._common import STACKS, Run, Verb
+from builder.commands._common import GPU_RUNNER, RUNNER, STACKS, Run, Verb
 from builder.errors import InputError
 
 if TYPE_CHECKING:
     from builder.matrix.forges import Format
-
-RUNNERS = (
-    click.option("--runner", default="ubuntu-24.04", metavar="LABELS", help="Labels of a runner; ubuntu-24.04."),
-    click.option("--gpu-runner", default="self-hosted,gpu", metavar="LABELS", help="Of one with a GPU."),
-)
 
 
 @click.command(cls=Verb)
@@ -25,8 +20,8 @@ RUNNERS = (
 @click.option(
     "--format", "form", type=click.Choice(["json", "github", "gitlab"]), default="json", help="Of a forge; json."
 )
-@RUNNERS[0]
-@RUNNERS[1]
+@RUNNER
+@GPU_RUNNER
 @click.option("--registry", default="", metavar="HOST/NAME", help="Where GitLab's jobs publish to.")
 @click.option("--branch", default="main", metavar="NAME", help="The branch whose images GitLab's jobs publish.")
 @click.pass_obj

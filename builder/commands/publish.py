@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.commands._common import STACKS, Run, Verb
+from builder.commands._common import REQUIRE_SMOKE, STACKS, Run, Verb
 
 if TYPE_CHECKING:
     from builder.publish.packed import Compression
@@ -21,13 +21,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--registry", required=True, metavar="HOST/NAME", help="Where to; the stack's name is put after it.")
 @click.option("--key", required=True, type=_FILE, help="Sign with this private key (PEM, ECDSA P-256).")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="One more tag, beside version and lock digest.")
-@click.option(
-    "--require-smoke",
-    type=click.Choice(["cpu", "gpu", "none"]),
-    default="cpu",
-    show_default=True,
-    help="The smoke evidence that the image must have.",
-)
+@REQUIRE_SMOKE
 @click.option("--evidence", multiple=True, type=_FILE, help="Evidence of another machine, such as one with a GPU.")
 @click.option(
     "--compression", type=click.Choice(["zstd", "gzip"]), default="zstd", show_default=True, help="Of the layers."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.commands._common import Run, Verb
+from builder.commands._common import REQUIRE_SMOKE, Run, Verb
 from builder.errors import JobError
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--key", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The publisher's public key (PEM)."
 )
-@click.option(
-    "--require-smoke",
-    type=click.Choice(["cpu", "gpu", "none"]),
-    default="cpu",
-    show_default=True,
-    help="The smoke evidence that the image must have.",
-)
+@REQUIRE_SMOKE
 @click.option("--rebuild", is_flag=True, help="Build it from its lock too, and compare.")
 @click.pass_obj
 def command(run: Run, image: str, key: Path, require_smoke: Required, rebuild: bool) -> None:

@@ -8,6 +8,9 @@ from typing import Literal
 from builder.origin import Origin
 
 LOCK_VERSION = 1
+# Room on the disk, times what is fetched: the files, the image and as much again in BuildKit's cache, and what
+# a publish packs. Measured: 0.19 GB and an image of 0.69 GB (onnx-cpu), 2.2 GB and 4.3 GB (ort-cudnn9).
+ROOM = 9
 
 Kind = Literal["wheel", "sdist", "deb", "tool", "source", "weight", "archive", "blob", "built"]
 

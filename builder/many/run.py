@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from builder.errors import JobError
 from builder.lock.existing import readable
+from builder.lock.model import ROOM
 from builder.many.summary import write
 from builder.settings import Settings
 from builder.spec import Loaded
@@ -30,7 +31,6 @@ from builder.ui.board import Board
 
 State = Literal["made", "failed"]
 _MEMORY = 2 << 30  # bytes that one takes at most beside the engine: uv and what packs layers
-_ROOM = 9  # times what is still to be fetched, as in matrix
 _PATIENCE = 20.0  # seconds that a process has to end in when told to
 
 
@@ -59,10 +59,10 @@ def width(wanted: int, settings: Settings) -> int:
 def make_all(loaded: Sequence[Loaded], words: Sequence[str], settings: Settings, ui: Ui, *, jobs: int) -> list[Outcome]:
     """Make these stacks; words: the options that each process is given. Writes build/stacks.json and stacks.junit.xml.
 
-    Raises JobError, when all have ended, where one failed. Told to stop, it ends them all.
+    One that fails stops no other (`require_all`). Told to stop, it ends them all.
     """
     names = [one.name for one in loaded]
-    work = _Work(settings, list(words), Board(ui, names), len(names))
+    work = _Work(settings, list(words), Board(ui, names))
     found: dict[str, Outcome] = {}
     count = width(jobs, settings)
     ui.say(f"{len(names)} stacks, {count} at a time")
@@ -95,8 +95,8 @@ def require_all(outcomes: Sequence[Outcome]) -> None:
 class _Work:
     """The processes of one run."""
 
-    def __init__(self, settings: Settings, words: list[str], board: Board, count: int) -> None:
-        self._settings, self._words, self.board, self._count = settings, words, board, count
+    def __init__(self, settings: Settings, words: list[str], board: Board) -> None:
+        self._settings, self._words, self.board = settings, words, board
         self._running: set[subprocess.Popen[str]] = set()
         self._lock, self._ended = threading.Condition(), False
 
@@ -152,7 +152,7 @@ class _Work:
         lock = readable(one.folder) if isinstance(one, Stack) else None
         files = lock.carried() if lock else ()
         missing = sum(item.size for item in files if not (self._settings.home / item.folder / item.filename).is_file())
-        return shutil.disk_usage(self._settings.home).free > missing * _ROOM
+        return shutil.disk_usage(self._settings.home).free > missing * ROOM
 
     def end(self) -> None:
         """Tell every process to stop, and wait for it; what does not is killed."""

@@ -12,16 +12,13 @@ from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock import store
 from builder.lock.existing import readable
+from builder.lock.model import ROOM
 from builder.matrix.affected import why
 from builder.settings import Settings
 from builder.smoke.subject import CHECKS
 from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.stack import RECORD
-
-# Times what is fetched: the files, the image and as much again in BuildKit's cache, and what a publish packs. Measured:
-# 0.19 GB and an image of 0.69 GB (onnx-cpu), 2.2 GB and 4.3 GB (ort-cudnn9).
-_ROOM = 9
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def _needs_gpu(stack: Stack) -> bool:
 def _disk(one: Loaded) -> int:
     lock = readable(one.folder) if isinstance(one, Stack) else None
     size = sum(item.size for item in lock.carried()) if lock else 0
-    return -(-size * _ROOM // 1_000_000_000)
+    return -(-size * ROOM // 1_000_000_000)
 
 
 def _key(one: Loaded) -> str:
