@@ -129,6 +129,15 @@ def place(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(python, folder)
 
 
+@pytest.fixture(scope="session")
+def newest_ffmpeg(python: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The ffmpeg 7 of a newer wheel than the stack's."""
+    folder = tmp_path_factory.mktemp("ffmpeg")
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", python, "--target", folder, "--no-deps"]
+    subprocess.run([*install, "imageio-ffmpeg==0.6.0"], check=True)
+    return str(next((folder / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*")))
+
+
 @pytest.fixture
 def out(request: pytest.FixtureRequest) -> str:
     """A folder of this test's own."""
@@ -395,3 +404,9 @@ def test_our_options_never_reach_upstream(batches: Any) -> None:
     options, rest = split(["-s", "a.png", "--whole", "-d", "d.mp4", "--", "--restart"])
     assert (options.whole, options.restart) == (True, False)
     assert rest == ["-s", "a.png", "-d", "d.mp4", "--", "--restart"]
+
+
+def test_an_ffmpeg_that_counts_nothing_it_copies_will_do(place: Place, newest_ffmpeg: str, out: str) -> None:
+    done = place.run("s.png", "d.mp4", out, IMAGEIO_FFMPEG_EXE=newest_ffmpeg)
+    assert done.returncode == 0, done.stderr
+    assert len(place.decoded(out)) == 40
