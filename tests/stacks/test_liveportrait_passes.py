@@ -133,8 +133,8 @@ def place(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
 def newest_ffmpeg(python: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The ffmpeg 7 of a newer wheel than the stack's."""
     folder = tmp_path_factory.mktemp("ffmpeg")
-    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", python, "--target", folder, "--no-deps"]
-    subprocess.run([*install, "imageio-ffmpeg==0.6.0"], check=True)
+    into = ["--python", str(python), "--target", str(folder), "--no-deps"]
+    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", *into, "imageio-ffmpeg==0.6.0"], check=True)
     return str(next((folder / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*")))
 
 
