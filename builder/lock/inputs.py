@@ -15,6 +15,7 @@ from builder.lock.store import STACK_LOCK
 from builder.spec.extension import Download
 from builder.spec.model import Stack
 from builder.spec.parts import Source, Weight
+from builder.spec.renamed import former
 
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
@@ -29,6 +30,7 @@ def digest(stack: Stack) -> str:
     values = {
         key: value for key, value in stack.model_dump(mode="json", by_alias=True).items() if key not in _NOT_RESOLVED
     }
+    values["family"] = former(stack.family)
     values["weights"] = [_asked(weight) for weight in stack.baked]
     values["sources"] = [_asked(source) for source in stack.sources]
     # Left out where there is none, so that older locks stay fresh.

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from builder.errors import InputError, InputErrors
 from builder.settings import Settings
 from builder.settings.program import INSTALLED, SHIPPED
-from builder.spec import yamldoc
+from builder.spec import renamed, yamldoc
 from builder.spec.clashes import Clash, clashes
 from builder.spec.explain import input_errors, spoken
 from builder.spec.files import digest
@@ -131,7 +131,7 @@ class Stacks:
         for folder in dict.fromkeys((own, *self._family_files)):
             known = {**self._family_files[folder], **known}
         if family not in known:
-            fix = _choose(family, sorted(known), "families")
+            fix = renamed.now(family) or _choose(family, sorted(known), "families")
             raise InputError(f"there is no family {family!r}", where=document.where(("family",)), fix=fix)
         return known[family]
 

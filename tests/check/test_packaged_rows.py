@@ -13,7 +13,7 @@ from builder.doctor.container import facts as container
 from builder.failures import catalogue
 from builder.lock import known
 from builder.new import known as new_known
-from builder.spec import yamldoc
+from builder.spec import renamed, yamldoc
 
 BUILDER = Path(facts.__file__).parent
 KINDS: dict[Path, Any] = {
@@ -26,6 +26,7 @@ KINDS: dict[Path, Any] = {
     BUILDER / "new/known/pages.yaml": new_known.Page,
     BUILDER / "new/known/needs.yaml": new_known.Needs,
     BUILDER / "failures/signs.yaml": catalogue.Sign,
+    BUILDER / "spec/renamed_families.yaml": renamed.Renamed,
     **dict.fromkeys((BUILDER / "failures/known").glob("*.yaml"), catalogue.Row),
 }
 KINDS.pop(FOLDER / "smoke_names.yaml")  # its rows are the modules of a folder

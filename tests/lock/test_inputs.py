@@ -15,6 +15,7 @@ from builder.errors import InputError, SurroundingsError
 from builder.lock import inputs_digest, read, require_fresh
 from builder.net.archive import archive
 from builder.net.index import default_index
+from builder.spec import renamed
 from builder.spec.extension import Extension
 from builder.spec.model import Stack
 from builder.spec.parts import Source
@@ -76,6 +77,15 @@ def test_what_shapes_the_resolution_makes_a_lock_stale(make_stack: MakeStack, ch
 def test_what_does_not_shape_it_leaves_the_lock_fresh(make_stack: MakeStack, change: dict[str, Any]) -> None:
     before = inputs_digest(make_stack("alpha"))
     assert inputs_digest(make_stack("alpha", **change)) == before
+
+
+@pytest.mark.parametrize("row", renamed.families(), ids=lambda row: row["former"])
+def test_a_lock_goes_on_under_the_new_name_of_its_family(make_stack: MakeStack, row: renamed.Renamed) -> None:
+    stack = make_stack("alpha")
+    before, after, other = (
+        inputs_digest(stack.model_copy(update={"family": name})) for name in (row["former"], row["name"], "other")
+    )
+    assert before == after != other
 
 
 def test_a_stale_lock_is_told_with_its_cure(make_stack: MakeStack, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("liveportrait", "onnxruntime-gpu==1.20.2", "onnxruntime-gpu==1.18.0", "onnxruntime_cuda"),
         ("liveportrait", "numpy==1.26.4", "numpy==2.2.6", "numpy_abi"),
         ("liveportrait", "  - huggingface-hub<1 ", "  - opencv-python==4.10.0.84 ", "conflicting_packages"),
-        ("liveportrait", "family: cu128", "family: cu12-cudnn9", "torch_gpus"),
+        ("liveportrait", "family: cu128", "family: ubuntu20-torch241-cu121", "torch_gpus"),
         ("heygem", "onnxruntime-gpu==1.19.2", "onnxruntime-gpu==1.9.0", "gone_from_index"),
         ("heygem", "onnxruntime-gpu==1.19.2", "onnxruntime-gpu==1.18.1", "onnxruntime_cuda"),
         ("heygem", "onnxruntime-gpu==1.19.2", "onnxruntime-gpu==1.20.2", "onnxruntime_python"),
@@ -83,7 +83,8 @@ def test_check_warns_of_the_default_indexs_torch_2_7_1_for_blackwell(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("cu128", "cuda_nvrtc"), ("cu128", "cudnn"), ("cu12-cudnn9", "cudnn"), ("cu118", "cudnn")]
+    ("name", "folder"),
+    [("cu128", "cuda_nvrtc"), ("cu128", "cudnn"), ("ubuntu20-torch241-cu121", "cudnn"), ("cu118", "cudnn")],
 )
 def test_a_family_names_the_folders_that_onnxruntime_needs(name: str, folder: str) -> None:
     stack = next(one for one in map(load, NAMES) if one.family == name)
