@@ -6,14 +6,19 @@ Its real source at the pin, with real networks, is test_liveportrait_real.py.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib
 import json
 import os
+import pty
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -314,9 +319,7 @@ def test_a_person_sees_how_it_goes(place: Place, out: str) -> None:
     done = place.run("s.png", "d.mp4", out)
     lines = [line.removeprefix("liveportrait: ") for line in done.stderr.splitlines()]
     assert re.match(r"about 40 frames .* batches of 8, memory .* GB; disk: at most some .* GB of .* free", lines[0])
-    assert any(
-        re.match(r"making frames: 40 of 40 frames, [\d.]+ a second, 0:00 left, batch 8, memory", one) for one in lines
-    )
+    assert any(re.match(r"making frames: 40 of 40 frames, [\d.]+/s, 0:00 left, batch 8, memory", one) for one in lines)
     assert re.match(rf"40 frames in {out}/s--d.mp4; peak memory [\d.]+ GB in this process", lines[-1])
 
 
@@ -410,3 +413,22 @@ def test_an_ffmpeg_that_counts_nothing_it_copies_will_do(place: Place, newest_ff
     done = place.run("s.png", "d.mp4", out, IMAGEIO_FFMPEG_EXE=newest_ffmpeg)
     assert done.returncode == 0, done.stderr
     assert len(place.decoded(out)) == 40
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_in_a_terminal_the_line_of_progress_never_wraps(place: Place, out: str, columns: int) -> None:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    words = place.words("s.png", "d.mp4", out)
+    program = subprocess.Popen(words, cwd=place.folder, env=place.environment(), stdout=slave, stderr=slave)
+    os.close(slave)
+    said = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(master, 1 << 16):
+            said += part
+    os.close(master)
+    assert program.wait() == 0
+    states = re.findall(r"\r\x1b\[K([^\r\n]*)", said.decode())
+    assert any(one.startswith("liveportrait: making frames: 40 of 40 frames") for one in states)
+    assert [one for one in states if len(one) >= columns] == []
+    assert any("memory" in one for one in states) == (columns == 100)

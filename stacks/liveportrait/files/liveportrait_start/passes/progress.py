@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,14 @@ def memory_text(memory: Memory, gpu: tuple[int, int] | None) -> str:
     return f"{text}, GPU {gpu[0] / GB:.1f} of {gpu[1] / GB:.1f} GB" if gpu else text
 
 
+def fitted(text: str, columns: int) -> str:
+    """As many of the first parts of a line as a terminal has room for: one that wraps could not be written anew."""
+    parts = text.split(", ")
+    while len(parts) > 1 and len(", ".join(parts)) >= columns:
+        parts.pop()
+    return ", ".join(parts)[: columns - 1]
+
+
 class Progress:
     """The progress of one pass.
 
@@ -52,7 +61,7 @@ class Progress:
         speed = (self.done - self.first) / seconds if seconds > 0 else 0.0
         of = f" of {self.total}" if self.total else ""
         left = f", {clock((self.total - self.done) / speed)} left" if speed and self.total >= self.done else ""
-        numbers = f"{self.done}{of} frames, {speed:.1f} a second{left}, batch {batch}"
+        numbers = f"{self.done}{of} frames, {speed:.1f}/s{left}, batch {batch}"
         return f"{self.what}: {numbers}, {memory_text(measured(), self.gpu())}"
 
     def step(self, frames: int, batch: int) -> None:
@@ -69,7 +78,8 @@ class Progress:
 
     def _show(self, text: str, end: str) -> None:
         if self.terminal:
-            sys.stderr.write(f"\r\x1b[Kliveportrait: {text}{end}")
+            room = shutil.get_terminal_size().columns - len("liveportrait: ")
+            sys.stderr.write(f"\r\x1b[Kliveportrait: {fitted(text, room)}{end}")
         else:
             sys.stderr.write(f"liveportrait: {text}{end}")
         sys.stderr.flush()
