@@ -17,7 +17,7 @@ def made(name: str, *words: str) -> dict[str, Any]:
     return stack
 
 
-@pytest.mark.parametrize("name", ["onnx-cpu", "ort-cudnn9"])
+@pytest.mark.parametrize("name", ["onnx-cpu", "ort-cudnn9", pytest.param("faster-whisper", marks=pytest.mark.heavy)])
 def test_a_shipped_stack_is_built_and_green_and_the_second_run_does_nothing(engine: Engine, name: str) -> None:
     first = made(name)
     assert first["smoke"]["green"] is True
