@@ -23,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom publish verify matrix ci prune export import engine doctor
+override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom publish share verify matrix ci prune export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal truth bench schema completion clean
 
 help: ## this list
@@ -100,6 +100,9 @@ sbom: venv ## list what an image holds, from its lock: CycloneDX and SPDX in bui
 
 publish: venv ## push images, signed, with SBOM, provenance and evidence, to REGISTRY=HOST/NAME (KEY=FILE, REQUIRE_SMOKE=gpu, TAG=)
 	@$(run) publish --registry "$$given_REGISTRY" $(call given,KEY,key) $(call given,TAG,tag) $(call given,REQUIRE_SMOKE,require-smoke) $(call given,EVIDENCE,evidence) $(call given,COMPRESSION,compression) $(call given,MOUNT,mount) $(or $(names),onnx-cpu)
+
+share: venv ## put the files of locks into a registry, from where other builders fetch them (REGISTRY=HOST/NAME, or the setting `files`)
+	@$(run) share $(call given,REGISTRY,registry) $(or $(names),onnx-cpu)
 
 verify: venv ## hold a published image, byte by byte, against what its publisher signed (IMAGE=HOST/NAME:TAG KEY=FILE, REBUILD=1)
 	@$(run) verify $(call given,IMAGE,image) $(call given,KEY,key) $(call given,REQUIRE_SMOKE,require-smoke) $(if $(given_REBUILD),--rebuild)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,19 @@ import pytest
 
 Store = Literal["overlay2", "containerd"]
 _PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where an engine stands that is reached over a network: a network namespace, and its address there ("": none).
+
+    config, environment: what is said to dockerd beside, such as its TLS files.
+    """
+
+    namespace: str
+    address: str
+    config: dict[str, object] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -43,10 +56,13 @@ class PrivateEngine:
 
 
 @contextmanager
-def private_engine(store: Store = "overlay2", tmp_path: Path | None = None) -> Iterator[PrivateEngine]:
+def private_engine(
+    store: Store = "overlay2", tmp_path: Path | None = None, remote: Remote | None = None
+) -> Iterator[PrivateEngine]:
     """Start an engine with an image store of the kind asked for, and take all of it away at the end.
 
-    tmp_path: where its data goes, /tmp when None; needs a file system that overlay can lie on.
+    tmp_path: where its data goes, /tmp when None; needs a file system that overlay can lie on. remote: a network that
+    it stands in and answers from too; without one it has none.
     Skips the test, with the reason, when this is not root or there is no dockerd.
     """
     program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -54,7 +70,7 @@ def private_engine(store: Store = "overlay2", tmp_path: Path | None = None) -> I
         pytest.skip("a private engine needs root and dockerd")
     folder = Path(tempfile.mkdtemp(prefix="engine-", dir=tmp_path))
     short = Path(tempfile.mkdtemp(prefix="dk"))  # a socket's path may have 107 characters at most
-    process = _start(program, store, folder, short)
+    process = _start(program, store, folder, short, remote)
     engine = PrivateEngine(f"unix://{short}/sock", process.pid, folder, process)
     try:
         _wait(engine)
@@ -67,8 +83,8 @@ def private_engine(store: Store = "overlay2", tmp_path: Path | None = None) -> I
         shutil.rmtree(short, ignore_errors=True)
 
 
-def _start(program: str, store: Store, folder: Path, short: Path) -> subprocess.Popen[bytes]:
-    config = {
+def _start(program: str, store: Store, folder: Path, short: Path, remote: Remote | None) -> subprocess.Popen[bytes]:
+    config: dict[str, object] = {
         "data-root": str(folder / "data"),
         "exec-root": str(short / "exec"),
         "pidfile": str(short / "pid"),
@@ -79,11 +95,17 @@ def _start(program: str, store: Store, folder: Path, short: Path) -> subprocess.
         "features": {"containerd-snapshotter": store == "containerd"},
         **({"storage-driver": "overlay2"} if store == "overlay2" else {}),
     }
+    apart = ["unshare", "--net"]
+    if remote:
+        apart = ["nsenter", f"--net=/run/netns/{remote.namespace}"]
+        config |= remote.config
+        config["hosts"] = [f"unix://{short}/sock", *([f"tcp://{remote.address}:2376"] if remote.address else [])]
     (folder / "daemon.json").write_text(json.dumps(config))
     with (folder / "log").open("wb") as log:
         # In a network of its own: an engine without a bridge takes away the docker0 it finds.
         return subprocess.Popen(
-            ["unshare", "--net", program, "--config-file", str(folder / "daemon.json")],
+            [*apart, program, "--config-file", str(folder / "daemon.json")],
+            env={**os.environ, **(remote.environment if remote else {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

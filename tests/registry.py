@@ -6,7 +6,6 @@ The program is that of Debian's package docker-registry, fetched once by apt to 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.files import held
+from tests.debs import unpacked
 
 _CONFIG = """version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -31,24 +30,7 @@ http: {{addr: "{address}"{tls}}}
 
 def _program() -> Path:
     """The registry's program; the test is skipped where apt cannot bring it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modelstacks" / "tests"
-    program = cache / "registry" / "usr" / "bin" / "docker-registry"
-    with held(cache / "registry.lock"):
-        if program.exists():
-            return program
-        if not shutil.which("apt-get"):
-            pytest.skip("a registry is needed: the package docker-registry comes by apt, which this host lacks")
-        words = ["apt-get", "download", "-o", "APT::Sandbox::User=root", "docker-registry"]
-        done = subprocess.run(words, cwd=cache, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"a registry is needed: apt cannot fetch docker-registry: {done.stderr.strip()[-300:]}")
-        aside = cache / "registry.new"
-        shutil.rmtree(aside, ignore_errors=True)
-        for deb in cache.glob("docker-registry_*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", str(deb), str(aside)], check=True)
-            deb.unlink()
-        aside.rename(cache / "registry")
-    return program
+    return unpacked("registry", ["docker-registry"]) / "usr" / "bin" / "docker-registry"
 
 
 @contextmanager
@@ -58,9 +40,7 @@ def registry(folder: Path, address: str = "", *, tls: str = "", more: str = "") 
     tls: a PEM file with key and certificate. more: lines of its configuration, such as auth. Gives its
     address, 127.0.0.1:PORT with a free port or as given; Docker Engine takes loopback over http.
     """
-    if not address:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = address or free("127.0.0.1")
     config = folder / "registry.yml"
     config.write_text(_CONFIG.format(folder=folder, address=address, more=more, tls=_tls(tls)))
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
@@ -72,6 +52,12 @@ def registry(folder: Path, address: str = "", *, tls: str = "", more: str = "") 
     finally:
         server.terminate()
         server.wait()
+
+
+def free(host: str) -> str:
+    """HOST:PORT with a port that nobody listens on."""
+    with socket.create_server((host, 0)) as server:
+        return f"{host}:{server.getsockname()[1]}"
 
 
 def _tls(file: str) -> str:

@@ -60,9 +60,9 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
         engine.tag(base.reference, tag)
         return tag
     with held(settings.assets / "bases" / f"{base_key(base)}.lock"):
-        archive = _archive(base, settings, ui)
+        made = archive(base, settings, ui)
         ui.step(f"loading {tag} into the engine")
-        engine.load(archive)
+        engine.load(made)
     return tag
 
 
@@ -133,7 +133,7 @@ def digest(base: LockedBase, engine: Engine) -> str:
     return f"sha256:{_sha256(_config(base, there.layers[0]))}"
 
 
-def _archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
+def archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
     """The base as an image archive that every image store loads, made once and kept by its key."""
     path = settings.assets / "bases" / f"{base_key(base)}.tar"
     if path.exists():

@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from builder.build.builders import Builder
 from builder.engine.client import Engine
 from builder.errors import JobError, ModelstacksError, SurroundingsError
 from builder.render import Rendered
 from builder.render.guard import require_ours
-from builder.ui import Ui
+from builder.ui import Ui, human_bytes
 
 _LINE = re.compile(r"^#(?P<number>\d+) (?P<text>.+)$")
 _WIDTH = 110  # characters of a step's command that are shown; the log has all of it
@@ -33,49 +34,71 @@ def run(
     labels: Mapping[str, str],
     epoch: int,
     use_cache: bool = True,
+    by: Builder | None = None,
 ) -> None:
-    """Build a rendered stack into the engine's image store.
+    """Build a rendered stack into the engine's image store. by: the BuildKit, None for the engine's own.
 
     The log of every step is left in build/NAME/build.log. Raises JobError with the first words of the
     step that failed, SurroundingsError where the engine went away or its disk is full.
     """
-    command = [*_command(rendered, engine, epoch), "--output", output(engine, tags)]
+    by = by or Builder(engine.info.context)
+    command = [*_command(rendered, engine, epoch, by), "--output", output(engine, tags, by.out)]
     for key, value in sorted(labels.items()):
         command += ["--label", f"{key}={value}"]
-    if not use_cache:
-        command += ["--no-cache"]
+    command += by.cached(rendered.folder.name) if use_cache else ["--no-cache"]
     _watch(command, rendered, ui, epoch)
+    if by.out:
+        ui.sub("build", f"loading {human_bytes(by.out.stat().st_size)} into the engine")
+        engine.load(by.out)
 
 
-def extract(rendered: Rendered, engine: Engine, ui: Ui, out: Path, *, epoch: int, arguments: Mapping[str, str]) -> None:
+def extract(
+    rendered: Rendered,
+    engine: Engine,
+    ui: Ui,
+    out: Path,
+    *,
+    epoch: int,
+    arguments: Mapping[str, str],
+    by: Builder | None = None,
+) -> None:
     """Build, and put the files of the last stage into the folder out instead of the engine's image store.
 
-    Log and errors as `run` has them.
+    by, log and errors as `run` has them.
     """
-    command = [*_command(rendered, engine, epoch), "--output", f"type=local,dest={out}"]
+    command = [
+        *_command(rendered, engine, epoch, by or Builder(engine.info.context)),
+        "--output",
+        f"type=local,dest={out}",
+    ]
     for key, value in arguments.items():
         command += ["--build-arg", f"{key}={value}"]
     _watch(command, rendered, ui, epoch)
 
 
-def _command(rendered: Rendered, engine: Engine, epoch: int) -> list[str]:
+def _command(rendered: Rendered, engine: Engine, epoch: int, by: Builder) -> list[str]:
     # It lies in a folder that anybody may write to, and is held to what we make where it is used.
     require_ours(rendered.dockerfile.read_text(), rendered.contexts, str(rendered.dockerfile))
     engine.require_buildx()
     command = engine.command("buildx", "build", "--progress=plain", "--network=none", "--provenance=false")
-    command += ["--file", str(rendered.dockerfile), "--platform=linux/amd64"]
+    command += [*by.words(), "--file", str(rendered.dockerfile), "--platform=linux/amd64"]
     command += ["--build-arg", f"SOURCE_DATE_EPOCH={epoch}"]
     for name, folder in sorted(rendered.contexts.items()):
         command += ["--build-context", f"{name}={folder}"]
     return [*command, str(rendered.folder / "contexts" / "empty")]
 
 
-def output(engine: Engine, tags: tuple[str, ...]) -> str:
-    """Where the image goes; only the containerd store keeps layers compressed, and zstd is the quickest there."""
+def output(engine: Engine, tags: tuple[str, ...], out: Path | None = None) -> str:
+    """Where the image goes; only the containerd store keeps layers compressed, and zstd is the quickest there.
+
+    out: an archive for the engine to load, of a BuildKit that is not its own.
+    """
     output = f'type=image,"name={",".join(tags)}"'
+    if out:
+        output = f'type=docker,dest={out},"name={",".join(tags)}"'
     if engine.info.store == "containerd":
-        output += ",oci-mediatypes=true,compression=zstd,compression-level=1"
-    return output
+        return f"{output},oci-mediatypes=true,compression=zstd,compression-level=1"
+    return f"{output},compression=uncompressed" if out else output
 
 
 def _watch(command: list[str], rendered: Rendered, ui: Ui, epoch: int) -> None:

@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builder import zips
 from builder.build import base, buildx, members
+from builder.build.builders import chosen
 from builder.build.image import is_current
 from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, Unreachable
@@ -129,12 +130,12 @@ def artifact_of(record: dict[str, Any], recipe: Recipe) -> Artifact:
 
 def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: Ui) -> Artifact | None:
     """The wheel from the site's mirror of wheels/built/, None where it has none or cannot be reached."""
-    if not settings.built:
+    if not settings.built and not (settings.files and locked):
         return None
     from builder.fetch import fetch  # noqa: PLC0415 (most sites have no such mirror)
     from builder.net.session import Session  # noqa: PLC0415
 
-    shown = clean_url(settings.built)
+    shown = " or ".join(filter(None, (settings.files, clean_url(settings.built))))
     try:
         item = locked
         if item is None:
@@ -142,7 +143,7 @@ def _mirrored(recipe: Recipe, locked: Artifact | None, settings: Settings, ui: U
                 text, _, _ = session.get_text(f"{settings.built}/{recipe.key}/{RECORD}", "application/json")
             item = artifact_of(json.loads(text), recipe)
         fetch([item], {}, settings, ui)
-    except (JobError, ValueError, KeyError, TypeError) as error:
+    except (InputError, JobError, ValueError, KeyError, TypeError) as error:
         ui.say(f"{recipe.project}: {shown} has no usable wheel ({error}); compiling it")
         return None
     except Unreachable as error:
@@ -166,7 +167,8 @@ def _compiled(stack: Stack, lock: StackLock, recipe: Recipe, settings: Settings,
     with scratch(folder.parent / ".scratch", "compiling-") as aside:
         below = base.seen(lock.base, settings, engine)
         try:
-            buildx.extract(rendered, engine, ui, aside, epoch=lock.epoch, arguments={"MAX_JOBS": jobs})
+            with chosen(lock.base, settings, engine, ui) as by:
+                buildx.extract(rendered, engine, ui, aside, epoch=lock.epoch, arguments={"MAX_JOBS": jobs}, by=by)
         except JobError as error:
             raise _explained(error, recipe, rendered.folder / "build.log") from None
         if base.seen(lock.base, settings, engine) != below:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from builder.build import base, buildx, members, same_paths
+from builder.build.builders import chosen
 from builder.engine.client import Engine, ImageFacts
 from builder.errors import JobError
 from builder.files import held
@@ -84,7 +85,8 @@ def build(
         ui.step(f"building {tags[0]}")
         earlier = {name: engine.image(name) for name in tags}
         put = labels(stack, lock, settings, engine)
-        buildx.run(rendered, engine, ui, tags=tags, labels=put, epoch=lock.epoch, use_cache=use_cache)
+        with chosen(lock.base, settings, engine, ui) as by:
+            buildx.run(rendered, engine, ui, tags=tags, labels=put, epoch=lock.epoch, use_cache=use_cache, by=by)
         made = engine.image(tags[0])
         if made is None:
             raise RuntimeError(f"{tags[0]} was built but the engine does not list it")

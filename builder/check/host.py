@@ -96,12 +96,22 @@ def engine(host: Host, *, with_gpu: bool) -> Iterator[Finding]:
             rule="host_elsewhere",
             level="warning",
             problem=f"the engine is on another machine ({host.engine.host})",
-            cause="its driver, GPU and disk cannot be looked at from here",
+            cause="its driver and GPU cannot be looked at from here"
+            + ("" if host.engine_disk else ", and its disk not before it has a base of ours"),
             fix="look there as well: make check HOST=1, make doctor",
             source="docker context inspect",
         )
     elif with_gpu and host.nvidia.gpus and not host.engine_gpus:
         yield _engine_error("the engine gives no GPU to containers", *_no_gpu_given(host), _TOOLKIT)
+    if host.engine and host.engine.architecture not in ("", "x86_64", "amd64"):
+        yield Finding(
+            rule="host_architecture",
+            level="warning",
+            problem=f"the engine's machine is {host.engine.architecture}, the images are for x86_64",
+            cause="what runs in them, in a build too, runs under emulation: many times slower, and without a GPU",
+            fix="use an engine on an x86_64 machine (`engine`, DOCKER_HOST or DOCKER_CONTEXT)",
+            source="docker info",
+        )
 
 
 def _no_gpu_given(host: Host) -> tuple[str, str]:

@@ -47,6 +47,9 @@ def _own(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "timeouts.connect", f"{settings.connect_timeout:g} s"
     yield "timeouts.read", f"{settings.read_timeout:g} s"
     yield "built", settings.built or "none"
+    yield "builder", settings.builder or "the engine's own BuildKit"
+    yield "build-cache", settings.build_cache or "none"
+    yield "files", settings.files or "none"
     yield "mount-weights", " ".join(settings.mount_weights) or "none"
     yield "engine", settings.engine or "docker's own choice"
     yield "tls", settings.tls

@@ -45,11 +45,13 @@ def _client(endpoint: Endpoint, seconds: float | None) -> docker.DockerClient:
     if endpoint.ca or endpoint.cert:
         pair = (endpoint.cert, endpoint.key) if endpoint.cert else None
         tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=endpoint.ca or None, verify=True)
-    limit: Any = seconds  # None is no limit, which the SDK's types do not know
-    over_ssh = endpoint.host.startswith("ssh://")
-    client = docker.DockerClient(
-        base_url=endpoint.host, tls=tls, version=_FIRST, timeout=limit, use_ssh_client=over_ssh
-    )
+    if endpoint.host.startswith("ssh://"):
+        from builder.engine import dialled  # noqa: PLC0415 - loads the SDK
+
+        client = dialled.client(endpoint.host, _FIRST, seconds)
+    else:
+        limit: Any = seconds  # None is no limit, which the SDK's types do not know
+        client = docker.DockerClient(base_url=endpoint.host, tls=tls, version=_FIRST, timeout=limit)
     if tls:
         # requests would hold the engine's certificate against REQUESTS_CA_BUNDLE in place of the engine's own root
         client.api.proxies = get_environ_proxies(client.api.base_url)

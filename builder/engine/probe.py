@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class EngineInfo:
     host: its endpoint. version, buildx: as each says, "" for a buildx that was not asked for. store: "overlay2",
     "containerd" or another driver's name. cdi: GPU devices by CDI name. nvidia_runtime: whether `--gpus` works.
     root_dir: the engine's data.
-    cores, memory (bytes): of its machine.
+    cores, memory (bytes): of its machine. context: the docker context that leads to it, and so what buildx calls its
+    own BuildKit.
     """
 
     host: str
@@ -54,6 +55,7 @@ class EngineInfo:
     architecture: str
     cores: int = 1
     memory: int = 0
+    context: str = "default"
 
 
 def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], Endpoint]:
@@ -83,7 +85,8 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
     endpoint = Endpoint(host=place, **tls)
     info = _info(endpoint, asked=bool(host))
     client = _document(plugins[0][1]) if builds else {}
-    return facts({**info, "ClientInfo": client}, place, builds=builds), prefix, endpoint
+    found = facts({**info, "ClientInfo": client}, place, builds=builds)
+    return replace(found, context=str(context.get("Name") or "default")), prefix, endpoint
 
 
 def buildx(prefix: list[str], host: str) -> str:
@@ -105,12 +108,20 @@ def _info(endpoint: Endpoint, *, asked: bool) -> Mapping[str, Any]:
     except Timeout:
         said = f"no answer within {_PATIENCE:.0f} s"
     except (DockerException, RequestException, OSError, KeyError, ValueError) as error:
-        said = f"Cannot connect to the Docker daemon at {endpoint.host}: {words(error)}"
+        said = f"Cannot connect to the Docker daemon at {endpoint.host}: {_over_ssh(endpoint) or words(error)}"
     else:
         if info.get("ServerVersion"):
             return info
         said = "it names no version of itself"
     raise _no_answer(endpoint.host, said, asked=asked)
+
+
+def _over_ssh(endpoint: Endpoint) -> str:
+    """What the docker command says of a way over ssh that does not lead there; "" for another way."""
+    if not endpoint.host.startswith("ssh://"):
+        return ""
+    ((_, _, said),) = _both(["docker", "--host", endpoint.host, "version"])
+    return said.splitlines()[-1] if said else ""
 
 
 def _knock(host: str) -> None:

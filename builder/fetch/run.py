@@ -14,6 +14,7 @@ from builder.errors import JobError, SurroundingsError
 from builder.fetch.address import Addresses
 from builder.fetch.download import download
 from builder.fetch.member import unpack
+from builder.fetch.shared import Shared
 from builder.fetch.shelf import Shelf
 from builder.files import sha256_of, sync_folder
 from builder.lock.model import Artifact, LockedIndex
@@ -36,6 +37,7 @@ class Run:
         self._settings, self._ui, self._verify = settings, ui, verify
         self._session = Session(settings, locked=True, warn=ui.warn)
         self._addresses = Addresses(indexes, settings, self._session)
+        self._shared = Shared(settings, ui, self._session.stopping)
         self._absent: list[Shelf] = []
         self._repositories: dict[str, Repository] = {}
         self._guard = threading.Lock()
@@ -68,6 +70,7 @@ class Run:
                 self._session.stop()
             pool.shutdown(cancel_futures=True)
             self._session.close()
+            self._shared.close()
         errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
         return sorted(errors, key=lambda error: isinstance(error, Stopped))
 
@@ -96,7 +99,9 @@ class Run:
             aside = shelf.set_aside()
             self.set_aside.append(aside)
             self._ui.warn(f"{artifact.folder}/{artifact.filename} has wrong bytes; moved to {aside}, fetched again")
-        if artifact.origin.scheme == "git":
+        if self._shared.bring(shelf, advance):
+            pass
+        elif artifact.origin.scheme == "git":
             self._from_git(shelf)
         elif artifact.origin.scheme == "member":
             self._from_archive(shelf)

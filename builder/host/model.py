@@ -100,7 +100,7 @@ class Host:
     """This machine at one moment.
 
     system: the distribution's name for itself. toolkit: version of NVIDIA's container toolkit (nvidia-ctk).
-    engine_disk: None where the engine is on another machine or not there.
+    engine_disk: None where it cannot be asked, and where there is no engine.
     """
 
     system: str
@@ -121,7 +121,7 @@ class Host:
     @property
     def engine_elsewhere(self) -> bool:
         """Whether the engine is on another machine, which was not looked at."""
-        return self.engine is not None and not self.engine.host.startswith("unix://")
+        return self.engine is not None and elsewhere(self.engine)
 
     @property
     def engine_gpus(self) -> bool:
@@ -131,6 +131,11 @@ class Host:
     def document(self) -> dict[str, Any]:
         """For --json."""
         return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def elsewhere(engine: EngineInfo) -> bool:
+    """Whether an engine is on another machine than this program."""
+    return not engine.host.startswith("unix://")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

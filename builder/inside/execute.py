@@ -73,10 +73,8 @@ class _Attached:
         self._response = connection._response
         # The SDK gives the bare connection; what came together with the answer's head lies in the reader above it.
         self._reader: Any = self._response.raw._fp.fp
-        own = getattr(self._reader.raw, "_sock", None)
-        self._peer = own or self._reader.channel  # the second over ssh, by the SDK's own class
-        if own:
-            own.settimeout(None)  # the SDK's limit for an answer is none for a program
+        self._peer: socket.socket = self._reader.raw._sock
+        self._peer.settimeout(None)  # the SDK's limit for an answer is none for a program
         self.pieces: SimpleQueue[Piece] = SimpleQueue()
         self._thread = threading.Thread(target=_frames, args=(self._reader, self.pieces), daemon=True)
 
@@ -91,10 +89,7 @@ class _Attached:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
-            if isinstance(self._peer, socket.socket) and not hasattr(self._peer, "proc"):
-                self._peer.shutdown(socket.SHUT_RDWR)  # wakes the thread, which alone may hold the reader
-            else:
-                self._peer.close()
+            self._peer.shutdown(socket.SHUT_RDWR)  # wakes the thread, which alone may hold the reader
         if self._thread.ident:
             self._thread.join(1)
         if not self._thread.is_alive():

@@ -62,11 +62,12 @@ class Connection:
     host: str
     settings: Settings
     warn: Callable[[str], None] = lambda _: None
+    stopping: threading.Event = field(default_factory=threading.Event, repr=False)
     _tokens: dict[str, _Token] = field(default_factory=dict, repr=False)
     _basic: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._session = Session(self.settings, stopping=threading.Event(), warn=self.warn)
+        self._session = Session(self.settings, stopping=self.stopping, warn=self.warn)
         self._client = Client(self.settings, str(self._session.ca_bundle))
         named = "registry-1.docker.io" if self.host == "docker.io" else self.host
         self.root = f"{scheme(named, self._session)}://{named}/v2/"
@@ -76,6 +77,10 @@ class Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its connections."""
         self._client.close()
         self._session.close()
 
@@ -233,9 +238,9 @@ class Connection:
         fix = fixes.get(status, "look at its log and its disk, then run it again: what is there is not sent again")
         return JobError(f"the registry answers {status} to {method}", where=clean_url(url), why=why, fix=fix)
 
-    def pause(self, attempt: int) -> None:
-        """Wait before try attempt+2."""
-        self._session.pause(attempt)
+    def pause(self, attempt: int, retry_after: str = "") -> None:
+        """Wait before try attempt+2, as Session.pause."""
+        self._session.pause(attempt, retry_after)
 
 
 def _json(data: bytes) -> dict[str, Any]:

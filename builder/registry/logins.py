@@ -41,7 +41,9 @@ def _site(host: str, settings: Settings) -> Login:
 
 
 def _docker(host: str) -> Login:
-    from docker import auth, errors  # noqa: PLC0415 - 0.1 s
+    from docker import errors  # noqa: PLC0415 - 0.1 s
+
+    from builder.registry import helpers  # noqa: PLC0415 - loads it
 
     folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
     path = folder / "config.json"
@@ -49,7 +51,7 @@ def _docker(host: str) -> Login:
         return Login()
     name = "docker.io" if host == "registry-1.docker.io" else host
     try:
-        found = auth.load_config(config_path=str(path)).resolve_authconfig(name) or {}
+        found = helpers.found(path, name)
     except (errors.DockerException, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         fix = f"docker login {host}"
         raise InputError(f"the login for {host} cannot be read", where=str(path), why=_why(error), fix=fix) from None

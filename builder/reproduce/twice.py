@@ -99,12 +99,17 @@ def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine,
 def _built(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui, number: str) -> Iterator[str]:
     tag = settings.image(stack.name, f"reproduce-{number}")
     # The engine keeps its copies of contexts even where no cache is used, and their times with them.
-    engine.run(["builder", "prune", "--force", "--filter", "type=source.local"])
+    _forget_contexts(settings, engine)
     try:
         build(stack, lock, settings, engine, ui, tag=tag, use_cache=False)
         yield tag
     finally:
         engine.remove(tag)
+
+
+def _forget_contexts(settings: Settings, engine: Engine) -> None:
+    name = settings.builder or engine.info.context
+    engine.run(["buildx", "prune", "--builder", name, "--force", "--filter", "type=source.local"])
 
 
 def _facts(engine: Engine, tag: str) -> ImageFacts:

@@ -37,6 +37,9 @@ class Settings:
     tokens: name of the environment variable with the token, per host. client_certificates: per host.
     A host is `HOST` (port 443) or `HOST:PORT`. cache: folder for what can be made again, None for the user's.
     built: address of a folder laid out as wheels/built, where compiled wheels may come from; "" for none.
+    builder: name of a BuildKit of one's own as buildx has it, "" for the engine's.
+    build_cache: HOST/NAME of a registry's repository for the steps of builds, "" for none.
+    files: HOST/NAME of a registry's repository where files of locks may come from by their sha256; "" for none.
     image_prefix: what stands before /NAME in the names of images that are made here.
     engine: address (`unix://…`) or name of a docker context, "" for docker's own choice.
     connect_timeout, read_timeout: seconds to wait for a connection, and for the next byte.
@@ -57,6 +60,9 @@ class Settings:
     client_certificates: Mapping[str, ClientCertificate] = field(default_factory=dict)
     cache: Path | None = None
     built: str = ""
+    builder: str = ""
+    build_cache: str = ""
+    files: str = ""
     engine: str = ""
     image_prefix: str = "modelstacks"
     connect_timeout: float = 15

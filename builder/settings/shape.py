@@ -56,6 +56,18 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _repository(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]+[.:][A-Za-z0-9.:-]+/.+", value):
+        raise _refuse("it is no repository of a registry", 'write HOST/NAME: "registry.example.org/modelstacks/files"')
+    return _image(value)
+
+
+def _builder(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+        raise _refuse("it is not the name of a builder", "write it as `docker buildx ls` shows it")
+    return value
+
+
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value) or not _port(value):
         raise _refuse("it is not a host", 'write it like "nexus.example.org" (port 443) or "nexus.example.org:8443"')
@@ -98,6 +110,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Protected = Annotated[str, AfterValidator(_protected)]
 Image = Annotated[str, AfterValidator(_image)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
+Repository = Annotated[str, AfterValidator(_repository)]
 Host = Annotated[str, AfterValidator(_host)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_seen)]
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
@@ -151,6 +164,9 @@ class Site(Model):
     tls: Literal["verify", "hash-locked"] | None = None
     engine: Text | None = None
     built: Protected | None = None
+    builder: Annotated[str, AfterValidator(_builder)] | None = None
+    build_cache: Repository | None = None
+    files: Repository | None = None
     image_prefix: Prefix | None = None
     rewrites: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}

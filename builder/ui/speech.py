@@ -26,6 +26,7 @@ VERBS = [
     "render",
     "reproduce",
     "sbom",
+    "share",
     "smoke",
     "stack",
     "verify",

@@ -87,6 +87,7 @@ _NAMED = (
     "doctor",
     "sbom",
     "publish",
+    "share",
     "matrix",
 )
 _SWITCHES = {

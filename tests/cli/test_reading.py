@@ -36,7 +36,7 @@ WORDS = {
 }
 NO_STACKS = {"completion", "engine", "ci"}
 ELSEWHERE = {"export", "import"}  # in the test after the next
-REGISTRY = {"publish", "verify"}  # which tests/publish and tests/verify run against a real one
+REGISTRY = {"publish", "share", "verify"}  # which tests/publish and tests/verify run against a real one
 MAKES = {"new"}
 
 

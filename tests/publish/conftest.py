@@ -20,7 +20,7 @@ import trustme
 from builder.registry import Connection, Repository
 from builder.settings import Settings, load
 from tests.conftest import cli
-from tests.registry import registry
+from tests.registry import free, registry
 
 USER, PASSWORD = "pusher", "hunter2-of-the-registry"
 # bcrypt of PASSWORD, as the registry's htpasswd wants it; made by `htpasswd -nbB`.
@@ -69,10 +69,10 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, *, login: bool = True) -> Iterator[Served]:
-    """A registry on localhost under a CA of its own. login: whether it wants one."""
+def serve(folder: Path, *, login: bool = True, host: str = "localhost") -> Iterator[Served]:
+    """A registry under a CA of its own. login: whether it wants one. host: its name, or another address of ours."""
     authority = trustme.CA()
-    leaf = authority.issue_cert("localhost")
+    leaf = authority.issue_cert(host)
     ca, pem = folder / "ca.pem", folder / "leaf.pem"
     authority.cert_pem.write_to_path(str(ca))
     leaf.private_key_and_cert_chain_pem.write_to_path(str(pem))
@@ -80,7 +80,7 @@ def serve(folder: Path, *, login: bool = True) -> Iterator[Served]:
     users.write_text(f"{USER}:{HASH}\n")
     docker.mkdir()
     more = f'auth: {{htpasswd: {{realm: basic, path: "{users}"}}}}' if login else ""
-    with registry(folder, tls=str(pem), more=more) as place:
+    with registry(folder, "" if host == "localhost" else free(host), tls=str(pem), more=more) as place:
         address = place.replace("127.0.0.1", "localhost")
         token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         (docker / "config.json").write_text(json.dumps({"auths": {address: {"auth": token}}}))

@@ -54,6 +54,9 @@ mount-weights = ["alexnet-*.pth"]
 tls = "hash-locked"
 engine = "tcp://build.example:2376"
 image-prefix = "registry.example:5000/team"
+files = "registry.example:5000/team/files"
+builder = "farm"
+build-cache = "registry.example:5000/team/cache"
 [rewrites]
 "https://files.example/whl" = ["https://a.example/whl", "https://b.example/whl/"]
 "https://git.example/" = "https://nexus.example/git/"
@@ -80,6 +83,8 @@ read = 5
     assert found.engine_environment({}) == {"DOCKER_HOST": "tcp://build.example:2376"}
     assert found.engine_environment({"DOCKER_CONTEXT": "mine"}) == {}
     assert found.image("gsplat") == "registry.example:5000/team/gsplat:latest"
+    assert found.files == "registry.example:5000/team/files"
+    assert (found.builder, found.build_cache) == ("farm", "registry.example:5000/team/cache")
     assert found.tokens == {"nexus.example": "NEXUS_TOKEN"}
     client = project / "client.pem"
     assert found.client_certificates == {"nexus.example:8443": ClientCertificate(cert=client, key=client)}
