@@ -96,7 +96,7 @@ def _far(store: Store, namespace: str, store_of: Served) -> Iterator[Engine]:
 
 @pytest.mark.heavy
 def test_steps_that_one_engine_left_in_a_registry_are_taken_by_another(
-    engine: Engine, tiny: Path, tmp_path: Path
+    engine: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heavy: two engines begin with nothing. The registry has TLS and a login; the second engine has overlay2."""
     with network() as cable, serve(tmp_path, host=cable.here) as store:
@@ -106,6 +106,7 @@ def test_steps_that_one_engine_left_in_a_registry_are_taken_by_another(
             first = _build(tiny, {**cached, "DOCKER_HOST": one.info.host}, one)
         assert "exporting cache to registry" in LOG.read_text()
         assert not re.search(r"^#\d+ ERROR.*export", LOG.read_text(), re.MULTILINE)
+        monkeypatch.setenv("DOCKER_CONFIG", str(store.docker))
         with store.repository("team/cache") as repository:
             assert repository.manifest("tiny")
         with _far("overlay2", cable.namespace, store) as two:
