@@ -1,8 +1,13 @@
-"""Text from anywhere as it may be shown: nothing unseen that moves or hides other words, no login of an address."""
+"""Text from anywhere as it may be shown: nothing unseen that moves or hides other words, no login of an address.
+
+And text that is data: a JSON object, or nothing.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 # What changes how other text is shown: directions, line ends that are none of ours, tags, halves of a character.
 # Where a joiner or a soft hyphen stands in a stack file is the writer's affair.
@@ -18,3 +23,14 @@ def plain(text: str) -> str:
     in an address is not shown, whoever wrote it.
     """
     return _LOGIN.sub("://***@", _OBEYED.sub("?", text.replace("\r\n", "\n")))
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in a text, or the first one of its list; empty where there is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(value, list):
+        value = value[0] if value else {}
+    return value if isinstance(value, dict) else {}

@@ -17,9 +17,9 @@ from builder.lock.model import StackLock
 from builder.net.archive import archive
 from builder.net.huggingface import address
 from builder.net.index import default_index, find_links, links, uv_default
-from builder.net.registry import split
 from builder.net.session import Session
 from builder.origin import DEFAULT_INDEX, Origin
+from builder.registry.pulls import split
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 from builder.engine.endpoint import Endpoint, words
 from builder.errors import SurroundingsError
+from builder.plain import json_object
 from builder.settings.program import expanded
 
 ENGINE_OLDEST = (23, 0)  # the first whose BuildKit takes named contexts (Dockerfile frontend 1.4) by default
@@ -69,7 +69,7 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
     # The command knows what the SDK does not: DOCKER_CONTEXT, contexts without a config.json, and its own plugins.
     asked = [[*prefix, "context", "inspect"], *([[*prefix, *_CLIENT]] if builds else [])]
     about, *plugins = _both(*asked)
-    context = _document(about[1])
+    context = json_object(about[1])
     place = str(_docker_part(context).get("Host") or host or os.environ.get("DOCKER_HOST") or "")
     if _docker_part(context).get("SkipTLSVerify"):
         raise EngineError(
@@ -84,7 +84,7 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
     tls = {name.removesuffix(".pem"): str(path) for name, path in tls_files(context).items()}
     endpoint = Endpoint(host=place, **tls)
     info = _info(endpoint, asked=bool(host))
-    client = _document(plugins[0][1]) if builds else {}
+    client = json_object(plugins[0][1]) if builds else {}
     found = facts({**info, "ClientInfo": client}, place, builds=builds)
     return replace(found, context=str(context.get("Name") or "default")), prefix, endpoint
 
@@ -92,7 +92,7 @@ def ask(host: str = "", *, builds: bool = True) -> tuple[EngineInfo, list[str], 
 def buildx(prefix: list[str], host: str) -> str:
     """The version of buildx. Raises EngineError where it is missing or too old."""
     ((_, told, _),) = _both([*prefix, *_CLIENT])
-    return _buildx({"ClientInfo": _document(told)}, host)
+    return _buildx({"ClientInfo": json_object(told)}, host)
 
 
 def _info(endpoint: Endpoint, *, asked: bool) -> Mapping[str, Any]:
@@ -148,17 +148,6 @@ def _both(*commands: list[str]) -> list[tuple[int, str, str]]:
             err = f"no answer within {_PATIENCE:.0f} s"
         results.append((process.returncode, out, err.strip()))
     return results
-
-
-def _document(text: str) -> dict[str, Any]:
-    """The JSON object in a docker answer (the first one of a list), empty when there is none."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    if isinstance(value, list):
-        value = value[0] if value else {}
-    return value if isinstance(value, dict) else {}
 
 
 def _docker_part(endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from builder.files import sha256_of, sync_folder
 from builder.lock.model import Artifact, LockedIndex
 from builder.net import Stopped
 from builder.net.git import archive_commit
-from builder.net.registry import Blob, Repository
 from builder.net.session import Session, clean_url
+from builder.registry.pulls import Blob, Repository
 from builder.settings import Settings
 from builder.ui import Transfer, Ui, human_bytes
 

@@ -15,10 +15,10 @@ from builder.errors import InputError, JobError, SurroundingsError, Unreachable
 from builder.files import scratch
 from builder.lock import apt
 from builder.lock.model import Artifact, LockedBase, Unresolved
-from builder.net.registry import Repository, split
 from builder.net.session import Session
 from builder.net.tls import engine_ca_file
 from builder.origin import Origin
+from builder.registry.pulls import Repository, split
 from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.spec.parts import Bootstrap

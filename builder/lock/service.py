@@ -148,7 +148,7 @@ def _resolved(reference: str, settings: Settings) -> str:
 
 
 def _asked(reference: str, session: Session) -> str:
-    from builder.net.registry import Repository, split  # noqa: PLC0415 - as above
+    from builder.registry.pulls import Repository, split  # noqa: PLC0415 - as above
 
     return Repository(reference, session).image(split(reference)[2])[0]
 

@@ -6,7 +6,6 @@ wheel, is made by the one that comes first, while the other waits for it: the ro
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from builder.errors import JobError
 from builder.lock.existing import readable
 from builder.lock.model import ROOM
 from builder.many.summary import write
+from builder.plain import json_object
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack
@@ -120,7 +120,7 @@ class _Work:
         with self._lock:
             self._running.discard(process)
             self._lock.notify_all()
-        document = _parsed("".join(answer))
+        document = json_object("".join(answer))
         state: State = "made" if process.returncode == 0 and "stacks" in document else "failed"
         if state == "failed" and not document.get("errors"):
             document = {"errors": [{"problem": f"its process ended with {process.returncode}", "why": _last(log)}]}
@@ -171,14 +171,6 @@ class _Work:
                 process.wait(max(until - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _last(log: Path) -> str:

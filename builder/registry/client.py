@@ -1,37 +1,35 @@
 """One registry over HTTP: TLS verified, signed in as it asks, requests sent again while that may help.
 
-Source: OCI Distribution Specification 1.1, and the token authentication that registries share (docker's distribution
-documentation, "Token Authentication Specification").
+Source: OCI Distribution Specification 1.1.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.auth
+import urllib3.exceptions
 
 from builder.errors import JobError, SurroundingsError
 from builder.net.client import Client
 from builder.net.failures import may_pass, unreachable
-from builder.net.registry import is_loopback, scheme
 from builder.net.session import Session
 from builder.net.urls import clean_url
-from builder.plain import plain
+from builder.plain import json_object, plain
+from builder.registry.hosts import scheme
 from builder.registry.logins import Login, login
+from builder.registry.tokens import Challenge, Token, challenge, token
 from builder.settings import Settings
 
 _TRIES = 6
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_TOKEN_SECONDS = 60.0  # how long a token lasts that does not tell, as the specification has it
 _PAGE = 4 << 20  # bytes of an error or a token
 
 Body = Callable[[], Any] | bytes | None
@@ -50,7 +48,7 @@ class _Header(requests.auth.AuthBase):
 
 
 @dataclass
-class _Token:
+class _Given:
     value: str
     until: float
 
@@ -63,7 +61,7 @@ class Connection:
     settings: Settings
     warn: Callable[[str], None] = lambda _: None
     stopping: threading.Event = field(default_factory=threading.Event, repr=False)
-    _tokens: dict[str, _Token] = field(default_factory=dict, repr=False)
+    _tokens: dict[str, _Given] = field(default_factory=dict, repr=False)
     _basic: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,41 +101,56 @@ class Connection:
         """
         url = self._own(urljoin(self.root, path))
         signed = False
-        attempt = 0
         while True:
-            last = attempt + 1 >= tries
-            try:
-                answer = self._once(method, url, scope, headers or {}, body)
-            except requests.RequestException as error:
-                if last or not may_pass(error):
-                    raise unreachable(url, error, self.settings) from None
-                self._session.pause(attempt)
-                attempt += 1
-                continue
+            answer = self._patiently(url, lambda: self._once(method, url, scope, headers or {}, body), tries, accepted)
             status = answer.status_code
             if status == 401 and not signed:  # no token yet, one that has ended, or one for less than this
                 signed = True
                 self._sign_in(answer, scope)
-                continue
-            if status < 400 or status in accepted:
+            elif status < 400 or status in accepted:
                 return answer
-            if last or status not in _TRANSIENT:
+            else:
                 raise self._refused(answer, method, url)
-            answer.close()
-            self._session.pause(attempt, answer.headers.get("Retry-After", ""))
+
+    def _patiently(
+        self,
+        url: str,
+        once: Callable[[], requests.Response],
+        tries: int = _TRIES,
+        accepted: frozenset[int] | set[int] = frozenset(),
+    ) -> requests.Response:
+        """The answer to a request, sent again while it fails in a way that may pass."""
+        attempt = 0
+        while True:
+            last = attempt + 1 >= tries
+            asked = ""
+            try:
+                answer = once()
+            except requests.RequestException as error:
+                if last or not may_pass(error):
+                    raise unreachable(url, error, self.settings) from None
+            else:
+                if last or answer.status_code not in _TRANSIENT - accepted:
+                    return answer
+                answer.close()
+                asked = answer.headers.get("Retry-After", "")
+            self._session.pause(attempt, asked)
             attempt += 1
 
     def _once(self, method: str, url: str, scope: str, headers: Mapping[str, str], body: Body) -> requests.Response:
         home = urlsplit(url).netloc == urlsplit(self.root).netloc
+        data = body() if callable(body) else body
+        return self._request(method, url, self._authorization(scope) if home else "", data=data, headers=dict(headers))
+
+    def _request(self, method: str, url: str, login: str, **more: Any) -> requests.Response:  # noqa: ANN401
         return self._client.request(
             method,
             url,
-            data=body() if callable(body) else body,
-            headers=dict(headers),
             stream=True,
             timeout=(self.settings.connect_timeout, self.settings.read_timeout),
             verify=str(self._session.ca_bundle),
-            auth=_Header(self._authorization(scope) if home else ""),
+            auth=_Header(login),
+            **more,
         )
 
     def _own(self, url: str) -> str:
@@ -162,11 +175,12 @@ class Connection:
         return self._login
 
     def _sign_in(self, answer: requests.Response, scope: str) -> None:
-        challenge = answer.headers.get("WWW-Authenticate", "")
+        header = answer.headers.get("WWW-Authenticate", "")
         answer.close()
-        if challenge.lower().startswith("bearer "):
-            self._tokens[scope] = self._token(dict(re.findall(r'(\w+)="([^"]*)"', challenge)), scope)
-        elif challenge.lower().startswith("basic") and not self._known().user:
+        if asked := challenge(header, self.root):
+            given = self._token(asked, scope)
+            self._tokens[scope] = _Given(given.value, time.monotonic() + given.seconds)
+        elif header.lower().startswith("basic") and not self._known().user:
             raise self._unsigned("it asks for a login, and none is known for it")
         else:
             self._basic = True
@@ -175,58 +189,38 @@ class Connection:
         fix = f"docker login {self.host} (or name its token under [tokens] of modelstacks.toml)"
         return SurroundingsError(f"{self.host} lets nobody in without a login", where=self.root, why=why, fix=fix)
 
-    def _token(self, said: Mapping[str, str], scope: str) -> _Token:
+    def _token(self, asked: Challenge, scope: str) -> Token:
         """A token for a scope. A login is shown to the token server that the registry names, over TLS alone."""
-        realm = said.get("realm", "")
-        if not realm.startswith("https://") and not (self.root.startswith("http://") and is_loopback(realm)):
-            raise JobError("the registry's token server is not at an https address", where=self.root)
-        asked = {"service": said["service"]} if "service" in said else {}
         known = self._known()
         if known.identity:
-            form = {**asked, "scope": scope, "grant_type": "refresh_token", "client_id": "modelstacks"}
-            document = self._ask(realm, "POST", "", {**form, "refresh_token": known.identity})
+            form = {**asked.asked, "scope": scope, "grant_type": "refresh_token", "client_id": "modelstacks"}
+            document = self._ask(asked.realm, "POST", "", {**form, "refresh_token": known.identity})
         else:
-            query = urlencode([*asked.items(), *(("scope", one) for one in scope.split(" "))])
-            joined = f"{realm}{'&' if '?' in realm else '?'}{query}"
-            document = self._ask(joined, "GET", self._plain(), None)
-        token = document.get("token") or document.get("access_token")
-        if not re.fullmatch(r"[\x21-\x7e]+", str(token or "")):
-            raise JobError("the registry's token server sent no token", where=clean_url(realm))
-        seconds = document.get("expires_in")
-        lasts = float(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else _TOKEN_SECONDS
-        return _Token(str(token), time.monotonic() + lasts * 0.8)
+            document = self._ask(asked.url(scope.split(" ")), "GET", self._plain(), None)
+        return token(document, asked.realm)
 
     def _ask(self, url: str, method: str, header: str, form: Mapping[str, str] | None) -> dict[str, Any]:
-        for attempt in range(_TRIES):
-            try:
-                answer = self._client.request(
-                    method,
-                    url,
-                    data=form,
-                    timeout=(self.settings.connect_timeout, self.settings.read_timeout),
-                    verify=str(self._session.ca_bundle),
-                    auth=_Header(header),
-                    stream=True,
-                )
-                with answer:
+        data = b""
+
+        def once() -> requests.Response:
+            nonlocal data
+            answer = self._request(method, url, header, data=form)
+            with answer:
+                try:
                     data = answer.raw.read(_PAGE, decode_content=True)
-            except requests.RequestException as error:
-                if attempt + 1 == _TRIES or not may_pass(error):
-                    raise unreachable(url, error, self.settings) from None
-                self._session.pause(attempt)
-                continue
-            if answer.status_code in (400, 401, 403):
-                raise self._unsigned(f"its token server answers {answer.status_code}")
-            if answer.status_code in _TRANSIENT and attempt + 1 < _TRIES:
-                self._session.pause(attempt, answer.headers.get("Retry-After", ""))
-                continue
-            return _json(data) if answer.status_code < 400 else {}
-        return {}
+                except (urllib3.exceptions.HTTPError, OSError) as error:
+                    raise requests.ConnectionError(error) from None
+            return answer
+
+        status = self._patiently(url, once).status_code
+        if status in (400, 401, 403):
+            raise self._unsigned(f"its token server answers {status}")
+        return json_object(data) if status < 400 else {}
 
     def _refused(self, answer: requests.Response, method: str, url: str) -> JobError | SurroundingsError:
         with answer:
             try:
-                said = _json(answer.raw.read(_PAGE, decode_content=True)).get("errors")
+                said = json_object(answer.raw.read(_PAGE, decode_content=True)).get("errors")
             except Exception:  # what it says is a help, no more
                 said = None
         rows = [row for row in said if isinstance(row, dict)] if isinstance(said, list) else []
@@ -241,11 +235,3 @@ class Connection:
     def pause(self, attempt: int, retry_after: str = "") -> None:
         """Wait before try attempt+2, as Session.pause."""
         self._session.pause(attempt, retry_after)
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

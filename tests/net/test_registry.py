@@ -30,10 +30,11 @@ from builder.engine.client import Engine
 from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError
 from builder.fetch import fetch
 from builder.lock.model import Artifact, LockedBase
-from builder.net import registry as client
-from builder.net.registry import Repository, split
 from builder.net.session import Session
 from builder.origin import Origin
+from builder.registry import hosts, pulls
+from builder.registry.pulls import Repository, split
+from builder.registry.tokens import challenge
 from builder.render import base_tag
 from builder.settings import Settings
 from builder.ui import Ui
@@ -317,7 +318,7 @@ def test_an_image_that_is_not_there_or_not_what_it_should_be_is_refused(
                 repository.image(digest)
         finally:
             stored.write_bytes(good)
-        monkeypatch.setattr(client, "_MANIFEST_LIMIT", 100)
+        monkeypatch.setattr(pulls, "_MANIFEST_LIMIT", 100)
         with pytest.raises(JobError, match="longer than"):
             repository.image(digest)
 
@@ -325,11 +326,10 @@ def test_an_image_that_is_not_there_or_not_what_it_should_be_is_refused(
 def test_only_loopback_is_asked_over_http(settings: Settings) -> None:
     with Session(settings) as session:
         for host, scheme in (("registry.example:5000", "https"), ("10.0.0.1:5000", "https"), ("127.0.0.1:1", "https")):
-            assert client.scheme(host, session) == scheme
+            assert hosts.scheme(host, session) == scheme
 
 
-def test_a_token_server_without_tls_is_refused(content: tuple[Path, str], settings: Settings) -> None:
-    with Session(settings) as session:
-        repository = Repository("registry.example/a", session)
-        with pytest.raises(JobError, match="token server is not at an https address"):
-            repository._token('Bearer realm="http://registry.example/token",service="x"')
+@pytest.mark.parametrize("root", ["https://registry.example/v2", "http://127.0.0.1:1/v2"])
+def test_a_token_server_without_tls_is_refused(root: str) -> None:
+    with pytest.raises(JobError, match="token server is not at an https address"):
+        challenge('Bearer realm="http://registry.example/token",service="x"', root)

@@ -1,30 +1,29 @@
-"""A small client of image registries: which blobs an image is made of, and where each is read.
+"""Images of others as locks and `fetch` need them: which blobs one is made of, and where each is read, through mirrors.
 
-Source: OCI Distribution Specification 1.1 and the token authentication that registries share.
+Source: OCI Distribution Specification 1.1.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from builder.errors import InputError, JobError
 from builder.net.session import Body, Cut, Session
+from builder.plain import json_object
+from builder.registry.hosts import scheme
+from builder.registry.tokens import Challenge, Token, challenge, token
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _MANIFEST_LIMIT = 4 << 20  # bytes, as the specification asks clients to allow
-_TOKEN_SECONDS = 60  # how long a token lasts that does not tell, as the specification has it
+_UNASKED = 2880.0  # seconds after which a registry that wanted no token is asked again
 _TRIES = 4  # of a manifest that ends early
 
 
@@ -156,53 +155,13 @@ class Repository:
         """The Authorization header, if a token is needed; a login by name and password is the session's matter."""
         if time.monotonic() >= self._until:
             with self._session.open("GET", f"{self._base()}/", {}, accepted={401, 404}) as answer:
-                challenge = answer.headers.get("WWW-Authenticate", "") if answer.status_code == 401 else ""
-            self._bearer, seconds = self._token(challenge) if challenge.lower().startswith("bearer ") else ("", 3600.0)
-            self._until = time.monotonic() + seconds * 0.8
+                header = answer.headers.get("WWW-Authenticate", "") if answer.status_code == 401 else ""
+            asked = challenge(header, self._base())
+            given = self._token(asked) if asked else Token("", _UNASKED)
+            self._bearer, self._until = given.value, time.monotonic() + given.seconds
         return {"Authorization": f"Bearer {self._bearer}"} if self._bearer else {}
 
-    def _token(self, challenge: str) -> tuple[str, float]:
-        """A token to pull with, and the seconds it lasts."""
-        said = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        realm = said.get("realm", "")
-        safe = realm.startswith("https://") or (self._base().startswith("http://") and is_loopback(realm))
-        if not safe:
-            fix = "use a mirror of the image, or ask the registry's owner"
-            raise JobError("the registry's token server is not at an https address", where=self._base(), fix=fix)
-        asked = {"scope": f"repository:{self.name}:pull"} | {k: said[k] for k in ("service",) if k in said}
-        text, _, _ = self._session.get_text(f"{realm}?{urlencode(asked)}", "application/json")
-        try:
-            document = json.loads(text)
-            token = document.get("token") or document["access_token"]
-            seconds = float(document.get("expires_in") or _TOKEN_SECONDS)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise JobError("the registry's token server sent no token", where=realm) from None
-        if not re.fullmatch(r"[\x21-\x7e]+", str(token)):
-            raise JobError("the registry's token server sent no token", where=realm)
-        return str(token), seconds
-
-
-def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def scheme(host: str, session: Session) -> str:
-    """Registries are asked over https; those on loopback that do not speak it over http, as Docker Engine does."""
-    if not is_loopback(f"//{host}"):
-        return "https"
-    parts = urlsplit(f"//{host}")
-    context = ssl.create_default_context(cafile=str(session.ca_bundle))
-    try:
-        with socket.create_connection((str(parts.hostname), parts.port or 443), timeout=10) as plain:
-            context.wrap_socket(plain, server_hostname=parts.hostname).close()
-    except ssl.SSLCertVerificationError:
-        return "https"
-    except ssl.SSLError:
-        return "http"
-    except OSError:
-        return "https"
-    return "https"
+    def _token(self, asked: Challenge) -> Token:
+        """A token to pull with."""
+        text, _, _ = self._session.get_text(asked.url([f"repository:{self.name}:pull"]), "application/json")
+        return token(json_object(text), asked.realm)
