@@ -20,6 +20,8 @@ from builder.new.found import Asked, Decision, Found
 _SCRIPT = Path(__file__).parent / "sent" / "installed.py"
 _PYTHONS = ("python", "python3", "/opt/venv/bin/python", "/opt/conda/bin/python", "/usr/local/bin/python3")
 _SECONDS, _LIMIT = 60, 8_000_000
+# Where conda's packages were built, on another machine: conda-forge's builders and Anaconda's.
+_CONDA_BUILT = re.compile(r"file:///(?:home/conda/feedstock_root|home/task_\w+|croot|tmp/abs_\w+|opt/conda/conda-bld)/")
 
 
 def read(kind: str, name: str, found: Found) -> None:
@@ -89,9 +91,11 @@ def _package(row: dict[str, Any], shown: str, found: Found) -> None:
         if commit:
             found.asked.append(Asked(text=name, where=shown, url=f"git+{re.sub(r'^git[+]', '', url)}@{commit}"))
             return
-        if url.startswith("file:"):
+        if url.startswith("file:") and not _CONDA_BUILT.match(url):
             how = "editable" if (direct.get("dir_info") or {}).get("editable") else "installed from a folder"
-            why = f"{how} in {url[7:]}: give its repository as a source, and an extension if it compiles"
+            git, commit = (str((row.get("origin") or {}).get(key) or "") for key in ("git", "commit"))
+            at = f", of {git} at {commit}" if git and re.fullmatch(r"[0-9a-f]{40}", commit) else ""
+            why = f"{how} in {url[7:]}{at}: give its repository as a source, and an extension if it compiles"
             found.decisions.append(
                 Decision(kind="yours", what=f"{name}=={version}", into="sources", why=why, where=shown)
             )

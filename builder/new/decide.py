@@ -245,4 +245,4 @@ def choose(
     asking: Asking, all_families: dict[str, Family], offers: dict[str, Offer], elsewhere: dict[str, str]
 ) -> Sequence[Fit]:
     """The families that fit, the best first."""
-    return families.ranked(all_families, asking.asked, asking.found.python, offers, elsewhere)
+    return families.ranked(all_families, asking.asked, asking.found.python, offers, elsewhere, asking.found.cuda)

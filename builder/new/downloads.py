@@ -8,6 +8,8 @@ from builder.new.found import Asked, Found
 from builder.new.tree import Tree
 
 _MOST = 60
+# Code, and not weights: what pip installs, and a repository as an archive.
+_CODE = re.compile(r"pip3? install\b|https://(github|gitlab)\.com/[\w.-]+/[\w.-]+/(-/)?archive/")
 _ENDS = r"(?:pth|pt|pth\.tar|ckpt|safetensors|onnx|bin|tar|tar\.gz|zip|pkl|npz|mat|task|trt|engine|dat|bz2)"
 _PATTERNS = {
     "an address": re.compile(rf"https://[A-Za-z0-9._~:/?&=%+@-]{{4,400}}\.{_ENDS}(?![\w.])"),
@@ -26,6 +28,8 @@ def read(tree: Tree, found: Found) -> None:
         if not path.endswith((".py", ".md", ".sh", ".yaml", ".yml", ".ipynb")):
             continue
         for number, line in enumerate(tree.text(path).splitlines(), 1):
+            if _CODE.search(line[:2000]):
+                continue
             for how, pattern in _PATTERNS.items():
                 for match in pattern.finditer(line[:2000]):
                     what = match[1] if pattern.groups else match[0]

@@ -55,6 +55,7 @@ def ranked(
     python: Iterable[Asked],
     offers: Mapping[str, Offer],
     routed: Iterable[str],
+    cuda: Iterable[Asked] = (),
 ) -> Sequence[Fit]:
     """The families that fit, the best first; those with another torch are left out.
 
@@ -62,7 +63,8 @@ def ranked(
     """
     specifiers = [one for hint in python if (one := _python(hint.text))]
     elsewhere = set(routed)
-    gpu = bool({"torch", "onnxruntime-gpu", "tensorflow"} & asked.keys())
+    majors = {one.text.split(".")[0] for one in cuda if one.text}
+    gpu = bool(majors) or bool({"torch", "onnxruntime-gpu", "tensorflow"} & asked.keys())
     found = []
     for name, family in families.items():
         lacking = [
@@ -78,11 +80,18 @@ def ranked(
                 family=family,
                 python=all(f"{family.python}.99" in one or f"{family.python}.0" in one for one in specifiers),
                 torch=_torch(family, asked),
-                cuda=bool(family.cuda) == (gpu and "torch" not in asked),
+                cuda=_cuda(family, majors, gpu=gpu and "torch" not in asked),
                 lacking=tuple(lacking),
             )
         )
     return sorted((one for one in found if one.torch), key=lambda one: one.order, reverse=True)
+
+
+def _cuda(family: Family, majors: set[str], *, gpu: bool) -> bool:
+    """Whether a family has CUDA where it is wanted, of a major version that is asked for, and none where it is not."""
+    if not family.cuda or not gpu:
+        return bool(family.cuda) == gpu
+    return not majors or family.cuda.split(".")[0] in majors
 
 
 def _python(text: str) -> SpecifierSet | None:

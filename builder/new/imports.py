@@ -9,12 +9,15 @@ import warnings
 from builder.new.found import Found
 from builder.new.tree import Tree
 
+# Folders of a repository that are no part of the model, and the file that installs it.
+_BESIDE = {"test", "tests", "docs", "benchmark", "benchmarks", "setup.py"}
+
 
 def read(tree: Tree, found: Found) -> None:
     """Add each module by the place of its first import; those inside of `try` are not needed, and left out."""
     own = {part.removesuffix(".py") for path in tree.named if path.endswith(".py") for part in path.split("/")}
     for path in sorted(tree.files):
-        if not path.endswith(".py") or any(part in ("test", "tests", "docs") for part in path.split("/")):
+        if not path.endswith(".py") or not _BESIDE.isdisjoint(path.split("/")):
             continue
         try:
             with warnings.catch_warnings():

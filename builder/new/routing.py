@@ -34,6 +34,10 @@ def routed(asking: Asking) -> dict[str, str]:
             asking.draft.decisions.append(
                 Decision(kind="yours", what=address, into="indexes", why=why, where=page.where)
             )
+        elif served and (why := _same_build(asking, address)):
+            asking.draft.decisions.append(
+                Decision(kind="changed", what=address, into="packages", why=why, where=page.where)
+            )
         elif served:
             key = "find-links" if kind == "find-links" else "url"
             tail = re.search(r"/(cu\d+|cpu)/?$", address)
@@ -46,6 +50,35 @@ def routed(asking: Asking) -> dict[str, str]:
     for project, name in found.items():
         asking.draft.served.setdefault(name, []).append(project)
     return found
+
+
+def _same_build(asking: Asking, address: str) -> str:
+    """Why torch comes from the default index, though an index of its builds is named beside it; "" where it does not.
+
+    That is where both are the same release, of one major version of CUDA, with code for the same GPUs.
+    """
+    one, tag = asking.asked.get("torch"), re.search(r"/cu(\d+)(\d)/?$", address)
+    pins = {spec.version for spec in one.specifier if spec.operator == "=="} if one else set()
+    if not tag or len(pins) != 1 or "+" in (pin := pins.pop()):
+        return ""
+    there = f"{tag[1]}.{tag[2]}"
+    row = next((row for row in packaged_facts()["torch_releases"] if _holds(f"=={row['torch']}", pin)), None)
+    if not row or there not in row["builds"] or row["default"].split(".")[0] != tag[1]:
+        return ""
+    if _code(pin, there) != _code(pin, row["default"]):
+        return ""
+    same = "that CUDA" if there == row["default"] else f"CUDA {row['default']}, for the same GPUs and drivers"
+    return f"torch {pin} of the default index is of {same}, and needs no host more ({row['source']})"
+
+
+def _code(torch: str, cuda: str) -> tuple[str, ...]:
+    rows = packaged_facts()["torch_builds"]
+    found = next((row for row in rows if cuda in row["cuda"] and _holds(row["torch"], torch)), None)
+    return (*found["capabilities"], found["ptx"]) if found else (torch, cuda)
+
+
+def _holds(specifier: str, version: str) -> bool:
+    return SpecifierSet(specifier).contains(version.removesuffix(".*"), prereleases=True)
 
 
 def _by_cuda(asking: Asking, found: dict[str, str]) -> dict[str, str]:

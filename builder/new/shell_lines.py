@@ -22,7 +22,8 @@ def read(tree: Tree, path: str, found: Found, *, packages: bool) -> None:
     """Add what the lines of a file install. packages: those of pip and conda too, and not pages and versions alone."""
     for number, line in _commands(tree.text(path), code=path.lower().endswith((".md", ".rst"))):
         where = f"{path}:{number}"
-        if image := _FROM.match(line):
+        # Python's own `from` begins lines of a README too.
+        if "dockerfile" in path.lower() and (image := _FROM.match(line)):
             _base(image[1], where, found)
         if match := re.match(r"ENV\s+([A-Za-z_]\w*)[= ](\S+)\s*$", line):
             found.env.setdefault(match[1], Asked(text=match[2].strip("\"'"), where=where))
@@ -52,7 +53,7 @@ def _commands(text: str, *, code: bool) -> Iterator[tuple[int, str]]:
         if line.endswith("\\") and len(joined) < _LONGEST:
             continue
         for part in re.split(r"&&|;\s|\|\|", joined[:_LONGEST]):
-            if part.strip():
+            if part.strip() and not part.strip().startswith("#"):
                 yield begun, part.strip().removeprefix("RUN ").strip()
         joined, begun = "", 0
 

@@ -183,3 +183,49 @@ def test_a_readme_counts_where_nothing_lists_packages(make) -> None:
     assert made.stack.packages == ("einops==0.6", "numpy<2")
     made = make({"setup.py": "setup(name='x', install_requires=['scipy>=1', f'{x}'], python_requires='>=3.8')"})
     assert "scipy>=1" in made.stack.packages
+
+
+def test_a_readme_beside_a_list_gives_what_the_code_imports_and_the_list_lacks(make) -> None:
+    readme = """```
+# pip install lightning==1.0
+pip install torch==2.0.1 torchvision==0.15.2 torchaudio==2.0.2 --index-url https://download.pytorch.org/whl/cu118
+pip install numpy==1.0 unused==3 && pip install https://github.com/o/n/archive/refs/heads/main.tar.gz
+from model import it
+```
+"""
+    code = "import torch, torchvision.ops\nimport numpy\nimport lightning\n"
+    made = make({"requirements.txt": "numpy<2\n", "README.md": readme, "run.py": code})
+    assert made.stack.packages == ("numpy<2", "torch==2.0.1", "torchvision==0.15.2", "torchaudio==2.0.2")
+    assert list(made.said["indexes"]) == ["pytorch-cu118"]
+    added = made.decided("torch==2.0.1, torchvision==0.15.2, torchaudio==2.0.2")
+    assert (added.kind, added.where) == ("added", "README.md:3")
+    assert [one for one in made.draft.decisions if "FROM" in one.what or "archive" in one.what] == []
+    assert "# - lightning run.py:3" in made.text
+
+
+def test_code_beside_the_model_declares_nothing(make) -> None:
+    files = dict.fromkeys(("setup.py", "benchmark/run.py", "tests/a.py", "docs/conf.py"), "import einops\n")
+    assert "einops" not in make({"requirements.txt": "numpy\n", **files}).text
+
+
+def test_the_cuda_of_a_dockerfile_chooses_the_family_where_no_torch_does(make) -> None:
+    for tag, cuda in (("12.3.2-cudnn9-runtime-ubuntu22.04", "12"), ("13.0.1-base-ubuntu24.04", "13")):
+        made = make({"requirements.txt": "numpy\n", "docker/Dockerfile": f"FROM nvidia/cuda:{tag}\n"})
+        assert cuda in made.said["family"]
+
+
+def test_an_index_of_torchs_builds_is_left_out_where_the_default_one_has_the_same(make) -> None:
+    for pin, tag, kept in (("2.3.1", "cu121", False), ("2.5.1", "cu121", False), ("2.5.1", "cu118", True),
+                           ("2.3.1+cu121", "cu121", True)):  # fmt: skip
+        page = f"https://download.pytorch.org/whl/{tag}"
+        made = make({"r.txt": f"--extra-index-url {page}\ntorch=={pin}\n"}, "r.txt")
+        assert ("indexes" in made.said) is kept, (pin, tag)
+        if not kept:
+            assert (made.decided(page).kind, made.decided(page).into) == ("changed", "packages")
+
+
+def test_torch_that_the_code_imports_and_nothing_declares_decides_the_family(make) -> None:
+    files = {"requirements.txt": "torchaudio\nonnxruntime-gpu\n", ".python-version": "3.10\n", "a.py": "import torch\n"}
+    made = make(files)
+    assert made.said["family"] == "cu128", "torch 2.7.1, and not the newest one beside an onnxruntime-gpu of CUDA 12"
+    assert [one.where for one in made.draft.decisions if (one.kind, one.what) == ("added", "torch")] == ["a.py:1"]

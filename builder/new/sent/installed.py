@@ -24,9 +24,31 @@ def packages() -> list[dict[str, object]]:
             "name": name,
             "version": one.version,
             "direct": json.loads(direct) if direct else None,
+            "origin": origin(direct),
             "debian": "/dist-packages/" in folder and "/local/" not in folder,
         }
     return sorted(found.values(), key=lambda one: str(one["name"]).lower())
+
+
+def origin(direct: str | None) -> dict[str, str]:
+    """The git address and commit of the folder that a package was installed from, by git's own files; {} for none."""
+    url = json.loads(direct).get("url", "") if direct else ""
+    git = Path(url[7:], ".git")
+    if not url.startswith("file:///") or not (git / "HEAD").is_file():
+        return {}
+    found = re.search(r'(?m)^\[remote "origin"\]\s*(?:^[ \t]+(?!url).*\s)*^[ \t]+url = (\S+)', _text(git / "config"))
+    head = _text(git / "HEAD").strip()
+    name = head[5:] if head.startswith("ref: ") else ""
+    packed = re.search(rf"(?m)^([0-9a-f]{{40}}) {re.escape(name)}$", _text(git / "packed-refs")) if name else None
+    commit = _text(git / name).strip() if name and (git / name).is_file() else packed[1] if packed else head
+    return {"git": found[1] if found else "", "commit": commit}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")[:1_000_000]
+    except OSError:
+        return ""
 
 
 def torch() -> dict[str, str]:
@@ -46,7 +68,18 @@ def manual() -> list[str]:
         said = subprocess.run(["apt-mark", "showmanual"], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return []
-    return sorted(said.stdout.split())
+    return sorted(set(said.stdout.split()) - _of_the_system())
+
+
+def _of_the_system() -> set[str]:
+    """What a bare system has: bootstrapped ones, as the images of Debian and Ubuntu, mark all of it as asked for."""
+    words = ["dpkg-query", "--show", "--showformat", "${Package} ${Priority} ${Essential}\\n"]
+    try:
+        said = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return set()
+    rows = (line.split() for line in said.stdout.splitlines())
+    return {row[0] for row in rows if {"required", "important", "standard", "yes"} & set(row[1:])}
 
 
 print(

@@ -1,0 +1,142 @@
+# Rendered from stacks/latentsync by modelstacks; change the stack, not this file.
+# Built without a network: every file comes from a named context, each by the hash in the lock.
+
+FROM modelstacks/base:debian-0530501d0a03 AS base
+
+FROM base AS system
+RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
+    start=$(date +%s) \
+ && mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial \
+ && export APT_CONFIG=/mnt/debs/apt.conf DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH=315532800 \
+ && apt-get update -qq \
+ && apt-get install -qq -y --no-install-recommends \
+      ffmpeg=1 \
+      libgl1=1 \
+      libglib2.0-0=1 \
+      libsndfile1=1 \
+ && rm -rf /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/*.log \
+ && find / -xdev \( -path /mnt/debs -o -path /proc -o -path /sys -o -path /dev -o -path /etc/hosts -o -path /etc/resolv.conf \) \
+      -prune -o -newermt "@$((start - 1))" -exec touch --no-dereference --date=@315532800 {} +
+
+FROM base AS installer
+ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
+    PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+RUN --mount=from=uv,target=/mnt/uv \
+    /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
+ && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
+
+FROM installer AS wheels-onnxruntime-gpu-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-onnxruntime-gpu,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-torch-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-torch,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-large-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM installer AS wheels-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && printf '%s\n' /workspace/LatentSync \
+      > "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/modelstacks.pth" \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+# insightface: compiled under 61cdb91555cb33f550ed2fe30f7281d9d5ca995770f921ff67f7d70359e82cc8
+# python-speech-features: compiled under 86f661347fe84078a5b2075cb4edf6b04681f00beba370c77f64c221adf7218f
+
+FROM installer AS extensions-layer
+RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
+    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
+      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
+ && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
+ && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
+ && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && rm -f /opt/venv/.lock \
+ && mkdir -p /layer/opt \
+ && mv /opt/venv /layer/opt/venv \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM base AS sources-layer
+RUN --mount=from=sources,target=/mnt/sources \
+    mkdir -p /layer/workspace/LatentSync \
+ && echo 'a21da2867d467ee4db9af5693be894befb7eecf053a889613fff585900d7787c  /mnt/sources/LatentSync-a229c3948406.tar' | sha256sum --check --quiet --strict \
+ && tar --extract --no-same-owner --file /mnt/sources/LatentSync-a229c3948406.tar --directory /layer/workspace/LatentSync \
+ && find /layer -mindepth 1 -type d -printf '%P\n' | while read -r folder; do \
+      test ! -d "/$folder" || { chown --reference="/$folder" "/layer/$folder"; chmod --reference="/$folder" "/layer/$folder"; }; \
+    done \
+ && find /layer -exec touch --no-dereference --date=@315532800 {} +
+
+FROM system AS final
+COPY --link --from=wheels-onnxruntime-gpu-layer /layer/ /
+COPY --link --from=wheels-torch-layer /layer/ /
+COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=wheels-layer /layer/ /
+COPY --link --from=sources-layer /layer/ /
+COPY --link --from=extensions-layer /layer/ /
+RUN start=$(date +%s) \
+ && printf '%s\n' \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/curand/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib \
+      /opt/venv/lib/python3.11/site-packages/nvidia/nvtx/lib \
+      > /etc/ld.so.conf.d/000-modelstacks.conf \
+ && ldconfig -X \
+ && rm -rf /var/cache/ldconfig/aux-cache \
+ && find /etc /var/cache/ldconfig -xdev -newermt "@$((start - 1))" -not -path /etc/resolv.conf -not -path /etc/hosts \
+      -exec touch --no-dereference --date=@315532800 {} +
+ENV PATH=/opt/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/venv
+ENV USER=modelstacks
+ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_cupti/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cuda_runtime/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cufft/lib:/opt/venv/lib/python3.11/site-packages/nvidia/curand/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusolver/lib:/opt/venv/lib/python3.11/site-packages/nvidia/cusparse/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nccl/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvjitlink/lib:/opt/venv/lib/python3.11/site-packages/nvidia/nvtx/lib
+ENV GRADIO_ANALYTICS_ENABLED="False"
+ENV HF_HOME="/opt/huggingface"
+WORKDIR /workspace/LatentSync
+LABEL org.opencontainers.image.title="latentsync" \
+      org.opencontainers.image.description="LatentSync 1.6, lip sync by latent diffusion, on torch 2.5.1 for CUDA 12.4" \
+      org.opencontainers.image.version="2023.11.14" \
+      org.opencontainers.image.revision="95e7bb397faa29d82cbb391f4a48d5ef9a4f79e56b96fb6c4f30ef2d39e88156" \
+      org.opencontainers.image.base.name="modelstacks/base" \
+      io.modelstacks.lock="sha256:95e7bb397faa29d82cbb391f4a48d5ef9a4f79e56b96fb6c4f30ef2d39e88156" \
+      io.modelstacks.mounts='[{"licence": "LatentSync 1.6, CreativeML Open RAIL++-M", "path": "/workspace/LatentSync/checkpoints/latentsync_unet.pt"}, {"licence": "Whisper, MIT", "path": "/workspace/LatentSync/checkpoints/whisper/tiny.pt"}, {"licence": "insightface buffalo_l, non-commercial research only", "path": "/workspace/LatentSync/checkpoints/auxiliary/models/buffalo_l/det_10g.onnx"}, {"licence": "insightface buffalo_l, non-commercial research only", "path": "/workspace/LatentSync/checkpoints/auxiliary/models/buffalo_l/2d106det.onnx"}]'
