@@ -18,8 +18,8 @@ def packages() -> list[dict[str, object]]:
         name = one.metadata["Name"]
         if not name or name in found:
             continue
-        direct = one.read_text("direct_url.json")
         folder = str(getattr(one, "_path", ""))
+        direct = one.read_text("direct_url.json") or _developed(folder)
         found[name] = {
             "name": name,
             "version": one.version,
@@ -28,6 +28,13 @@ def packages() -> list[dict[str, object]]:
             "debian": "/dist-packages/" in folder and "/local/" not in folder,
         }
     return sorted(found.values(), key=lambda one: str(one["name"]).lower())
+
+
+def _developed(folder: str) -> str | None:
+    """What `setup.py develop` leaves, as pip's editable installs of some years ago: metadata beside the code."""
+    if not folder.endswith(".egg-info") or "-packages/" in folder:
+        return None
+    return json.dumps({"url": f"file://{Path(folder).parent}", "dir_info": {"editable": True}})
 
 
 def origin(direct: str | None) -> dict[str, str]:
