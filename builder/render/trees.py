@@ -9,12 +9,15 @@ import io
 import lzma
 import os
 import tarfile
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from builder import zips
 from builder.errors import InputError, SurroundingsError
 from builder.files import sync_folder
 from builder.spec.files import mode
@@ -25,7 +28,16 @@ _MOST = 300_000  # members; the sources of the largest engines have some 100,000
 # What is more than this many times its packed size, and large, is made to fill a disk.
 _MAX_RATIO, _SMALL = 200, 1 << 30
 _PACKED: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-_FAULTS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, RecursionError)
+_FAULTS = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+    ValueError,
+    RecursionError,
+)
 
 
 def write_tree(
@@ -57,7 +69,7 @@ def write_tree(
         except _FAULTS as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise SurroundingsError("the disk is full", where=str(out.parent), fix="make room there") from None
-            fix = "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
+            fix = "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz or a .zip"
             raise InputError("the archive cannot be read", where=str(archive), why=str(error), fix=fix) from None
         if missing := [name for name, waiting in wanted.items() if waiting]:
             names = ", ".join(sorted(missing))
@@ -76,12 +88,38 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
     """The archive, unpacked as it is read; no header of it may bring more than can be kept in memory."""
     with archive.open("rb") as raw:
         start = raw.read(2)
+    if start == b"PK":  # as an sdist was until PEP 527
+        with zips.opened(archive) as packed, tempfile.TemporaryFile() as plain:
+            _as_tar(packed, plain)
+            plain.seek(0)
+            with tarfile.open(archive, "r:", fileobj=plain) as source:
+                yield source
+        return
     unpack = _PACKED.get(start)
     with (
         unpack(archive) if unpack else archive.open("rb") as stream,
         tarfile.open(archive, "r:", fileobj=_Headers(stream)) as source,
     ):
         yield source
+
+
+def _as_tar(packed: zipfile.ZipFile, out: IO[bytes]) -> None:
+    """The members of an sdist's zip archive as a tar, in one folder, which those of old distutils lack.
+
+    Raises BadZipFile for one that may not be taken out.
+    """
+    flat = any("/" not in info.filename for info in packed.infolist())
+    with tarfile.open(fileobj=out, mode="w") as target:
+        for info in packed.infolist()[:_MOST]:
+            if info.is_dir():
+                continue
+            problem, why = zips.fault(packed, info)
+            if problem:
+                raise zipfile.BadZipFile(f"{info.filename[:200]!r} {problem} {why}")
+            entry = tarfile.TarInfo(f"sdist/{info.filename}" if flat else info.filename)
+            entry.size, entry.mode = info.file_size, info.external_attr >> 16 & 0o777 or 0o644
+            with packed.open(info) as stream:
+                target.addfile(entry, stream)
 
 
 class _Headers(io.RawIOBase):

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,7 +194,7 @@ def test_a_damaged_archive_is_told(damage: Callable[[bytes], bytes], tmp_path: P
     packed_again.write_bytes(damage(gzip.compress(archive.read_bytes())))
     error = refusal(packed_again, sdist=True)
     assert (error.problem, error.where) == ("the archive cannot be read", str(packed_again))
-    assert error.fix == "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz"
+    assert error.fix == "run `make fetch VERIFY=1`; an sdist has to be a .tar.gz or a .zip"
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
@@ -210,6 +211,25 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.parametrize("folder", ["knn-1/", ""])
+def test_an_sdist_may_be_a_zip_archive_with_its_folder_or_without(folder: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "knn-1.zip", "w") as archive:
+        archive.writestr(f"{folder}setup.py", SETUP)
+        archive.writestr(f"{folder}src/knn.c", "int knn;")
+    write_tree(tmp_path / "knn-1.zip", tmp_path / "out" / "s.tar", [edit("c++14", "c++17")], sdist=True)
+    assert content(tmp_path / "out" / "s.tar") == {"setup.py": SETUP.replace("14", "17"), "src/knn.c": "int knn;"}
+
+
+@pytest.mark.parametrize("name", ["../up.py", "/etc/passwd", "knn-1/../../up.py"])
+def test_a_hostile_zip_archive_is_refused(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "knn-1.zip", "w") as archive:
+        archive.writestr("knn-1/setup.py", SETUP)
+        archive.writestr(name, "x")
+    assert refusal(tmp_path / "knn-1.zip", sdist=True).problem.endswith("is in the archive")
+    (tmp_path / "knn-1.zip").write_bytes((tmp_path / "knn-1.zip").read_bytes()[:-30])
+    assert "cannot be read" in refusal(tmp_path / "knn-1.zip", sdist=True).problem
 
 
 def test_files_beside_the_archive_take_the_place_of_its_own(tmp_path: Path) -> None:
