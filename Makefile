@@ -11,7 +11,7 @@ override SHELL := /bin/sh
 override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLINE HOST IMAGE CONTAINER CHECKS PROBE_PYTHON OUT \
 	SPLIT BASE BUNDLE OVERWRITE_STACKS KEY SIGNATURE LOG FORMAT REPORT SAVE_ROOT ONLY FIX SHELL_NAME \
 	NAME FROM REGISTRY TAG REQUIRE_SMOKE EVIDENCE COMPRESSION MOUNT REBUILD \
-	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER YES FILES_ONLY AT_ONCE
+	SINCE RUNNER GPU_RUNNER BRANCH PROVIDER YES FILES_ONLY AT_ONCE ADVISORIES SERVICE
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
@@ -23,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom publish share verify matrix ci prune export import engine doctor
+override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom audit publish share verify matrix ci prune export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal truth bench schema completion clean
 
 help: ## this list
@@ -97,6 +97,9 @@ reproduce: venv ## build twice from nothing and compare the images
 
 sbom: venv ## list what an image holds, from its lock: CycloneDX and SPDX in build/NAME/sbom (OUT=DIR)
 	@$(run) sbom $(if $(given_OUT),--out "$$given_OUT") $(or $(names),onnx-cpu)
+
+audit: venv ## known vulnerabilities of the locked packages (all, if not given; ADVISORIES=FILE asks no network)
+	@$(run) audit $(call given,ADVISORIES,advisories) $(call given,SERVICE,service) $(offline) $(names)
 
 publish: venv ## push images, signed, with SBOM, provenance and evidence, to REGISTRY=HOST/NAME (KEY=FILE, REQUIRE_SMOKE=gpu, TAG=)
 	@$(run) publish --registry "$$given_REGISTRY" $(call given,KEY,key) $(call given,TAG,tag) $(call given,REQUIRE_SMOKE,require-smoke) $(call given,EVIDENCE,evidence) $(call given,COMPRESSION,compression) $(call given,MOUNT,mount) $(or $(names),onnx-cpu)

@@ -20,7 +20,7 @@ from builder.spec.renamed import former
 # Keys that change what is rendered or tested, but not which files are needed.
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
 _NOT_RESOLVED |= {"accept", "extensions", "toolchain", "sources", "files", "files_digest", "entrypoint", "workdir"}
-_NOT_RESOLVED |= {"cmd", "ports", "labels", "healthcheck", "imports", "requirements"}
+_NOT_RESOLVED |= {"cmd", "ports", "labels", "healthcheck", "imports", "requirements", "accept-advisories"}
 # Keys that shape a resolution only where a stack has them.
 _WHERE_GIVEN = ("overrides", "without", "exclude-newer")
 

@@ -61,13 +61,16 @@ class Client(_Base):
             if not re.search(r":\d+$", host):
                 self.mount(f"https://{host}:443/", adapter)
 
-    def fetch(self, method: str, url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> Any:  # noqa: ANN401
+    def fetch(
+        self, method: str, url: str, headers: Mapping[str, str], timeout: tuple[float, float], body: bytes | None = None
+    ) -> Any:  # noqa: ANN401
         """A response whose body is still to be read; raises requests' exceptions, JobError for an unsafe redirect."""
         # verify is given per request: the environment would win over the session's.
         return self.request(
             method,
             url,
             headers=dict(headers),
+            data=body,
             stream=True,
             timeout=timeout,
             verify=self._ca_bundle,
@@ -98,14 +101,16 @@ class Unverified(_Base):
         context.verify_mode = ssl.CERT_NONE
         self.mount("https://", _WithContext(context, verified=False))
 
-    def fetch(self, method: str, url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> Any:  # noqa: ANN401
+    def fetch(
+        self, method: str, url: str, headers: Mapping[str, str], timeout: tuple[float, float], body: bytes | None = None
+    ) -> Any:  # noqa: ANN401
         """A response whose body is still to be read and held to its locked hash."""
         bare = without_login(url)
         proxies = requests.utils.get_environ_proxies(bare)
         # The session says once per host, in its own words, what urllib3 would say per request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         sent = {key: value for key, value in headers.items() if key != "Authorization"}
-        return self.request(method, bare, headers=sent, stream=True, timeout=timeout, proxies=proxies)
+        return self.request(method, bare, headers=sent, data=body, stream=True, timeout=timeout, proxies=proxies)
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """After a redirect: requests has put the answer's cookies on, past the policy above."""

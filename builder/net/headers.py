@@ -1,4 +1,4 @@
-"""What the headers of an answer say."""
+"""What an answer says: its headers, and the body of a short one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import time
 
 import requests
 
+from builder.errors import JobError
+from builder.net.urls import clean_url
+
+_PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
+_PIECE = 1 << 18  # bytes
 _CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "latin-1", "windows-1252"}  # all others are read as utf-8
 
 
@@ -30,3 +35,13 @@ def seconds(retry_after: str) -> float | None:
         return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError):
         return None
+
+
+def whole(response: requests.Response, url: str) -> bytes:
+    """The body of a page. Raises JobError where it is longer than pages are, what requests does where it breaks off."""
+    data = bytearray()
+    for piece in response.iter_content(_PIECE):
+        data += piece
+        if len(data) > _PAGE_LIMIT:
+            raise JobError(f"the page is longer than {_PAGE_LIMIT} bytes", where=clean_url(url))
+    return bytes(data)

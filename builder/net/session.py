@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from builder.errors import InputError, JobError, ModelstacksError, SurroundingsE
 from builder.net import Stopped
 from builder.net.client import Client, Unverified
 from builder.net.failures import is_untrusted, may_pass, reason, refused, unreachable
-from builder.net.headers import decoded, first_byte, seconds
+from builder.net.headers import decoded, first_byte, seconds, whole
 from builder.net.tls import trust
 from builder.net.urls import clean_url, quoted
 from builder.settings import Settings
@@ -26,10 +26,10 @@ __all__ = ["Body", "Cut", "Session", "clean_url", "quoted"]
 
 _TRIES, _TRIES_BEFORE_NEXT = 5, 2  # the second: of a mirror after which there is another
 _RETRY_AFTER_CAP = 120.0
-_PAGE_LIMIT = 128 << 20  # bytes of one page; the longest index pages seen are about 30 MB
 _PIECE = 1 << 18  # bytes; with 16 kB, what one TLS record holds, several threads get half as far
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _NO_HEAD = {403, 405, 501}
+_Headers = Mapping[str, str]
 
 
 class Cut(Exception):
@@ -52,6 +52,7 @@ class _Ask:
     method: str
     headers: Mapping[str, str]
     accepted: frozenset[int]
+    body: bytes | None
 
 
 class Session:
@@ -108,29 +109,26 @@ class Session:
 
     def get_text(self, url: str, accept: str) -> tuple[str, str, str]:
         """A page as (text, its Content-Type in lower case or "", the address after redirects)."""
+        response, data = self.read("GET", url, {"Accept": accept})
+        charset = response.encoding if "charset" in response.headers.get("Content-Type", "") else None
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return decoded(data, charset), kind, response.url
+
+    def read(
+        self, method: str, url: str, headers: _Headers, *, body: bytes | None = None, accepted: Collection[int] = ()
+    ) -> tuple[requests.Response, bytes]:
+        """An answer as `open` gives it, and its body, which has to be short; asked again where that breaks off."""
         for attempt in range(_TRIES):
-            response = self.open("GET", url, {"Accept": accept})
+            response = self.open(method, url, headers, body=body, accepted=accepted)
             try:
-                data = b"".join(self._limited(response, url))
+                return response, whole(response, url)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 if attempt + 1 == _TRIES:
                     raise unreachable(self.served(url), error, self._settings) from None
                 self.pause(attempt)
-                continue
             finally:
                 response.close()
-            charset = response.encoding if "charset" in response.headers.get("Content-Type", "") else None
-            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            return decoded(data, charset), kind, response.url
         raise AssertionError("the loop above returns or raises")
-
-    def _limited(self, response: requests.Response, url: str) -> Iterator[bytes]:
-        total = 0
-        for piece in response.iter_content(_PIECE):
-            total += len(piece)
-            if total > _PAGE_LIMIT:
-                raise JobError(f"the page is longer than {_PAGE_LIMIT} bytes", where=clean_url(url))
-            yield piece
 
     def size_of(self, url: str) -> int:
         """The size in bytes of the file at url, by HEAD, or by a GET of its first byte where HEAD does not tell."""
@@ -191,12 +189,7 @@ class Session:
         return self._served.get(url, url)
 
     def open(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        accepted: set[int] | frozenset[int] = frozenset(),
+        self, method: str, url: str, headers: _Headers, *, body: bytes | None = None, accepted: Collection[int] = ()
     ) -> requests.Response:
         """The answer of the first mirror that gives one, its body still to be read, to be closed by who asks.
 
@@ -205,7 +198,7 @@ class Session:
         if not re.match(r"https?://[^/]", url):
             raise InputError("not an http(s) address", where=clean_url(url), fix="write https://HOST/PATH")
         addresses = sorted(self._settings.mirrored(url), key=lambda item: _netloc(item) in self._down)
-        ask = _Ask(method, headers, frozenset(accepted))
+        ask = _Ask(method, headers, frozenset(accepted), body)
         passed: list[ModelstacksError] = []
         for address in addresses[:-1]:
             try:
@@ -244,7 +237,7 @@ class Session:
             last = attempt + 1 == tries
             client = self._client(url)
             try:
-                response: requests.Response = client.fetch(ask.method, url, ask.headers, timeout)
+                response: requests.Response = client.fetch(ask.method, url, ask.headers, timeout, ask.body)
             except requests.RequestException as error:
                 if isinstance(client, Client) and self._goes_unverified(url, error):
                     continue

@@ -43,6 +43,7 @@ _SYNONYMS = {
     "healthcheck": ("health", "probe", "liveness"),
     "overrides": ("override-dependencies", "constraints", "constraint-dependencies"),
     "without": ("exclude", "excludes", "exclude-dependencies", "ignore", "remove"),
+    "accept-advisories": ("ignore-vulns", "ignore-advisories", "accept-vulnerabilities", "ignored-cves"),
     "exclude-newer": ("before", "as-of", "snapshot"),
     "indexes": ("channels", "extra-index-url", "index-url", "find-links"),
     "from-source": ("no-binary", "build", "compile"),

@@ -7,6 +7,7 @@ from typing import Annotated
 from packaging.utils import canonicalize_name
 from pydantic import BeforeValidator, Field
 
+from builder.spec.advisory import ADVISORY_PATTERN, AdvisoryId
 from builder.spec.container import LABEL_PATTERN, Day, Health, LabelName, Port, RequirementsFile, day
 from builder.spec.extension import Extension, Toolchain
 from builder.spec.named import Named
@@ -75,6 +76,12 @@ class StackFile(Shared):
         default_factory=dict,
         description="findings of check to go on in spite of, each with its reason",
         json_schema_extra=keys_like(FINDING_PATTERN),
+    )
+    accept_advisories: dict[AdvisoryId, Reason] = Field(
+        default_factory=dict,
+        alias="accept-advisories",
+        description="known vulnerabilities that audit goes on in spite of, each with its reason",
+        json_schema_extra=keys_like(ADVISORY_PATTERN),
     )
     files: tuple[OwnFiles, ...] = Field(default=(), description="folders of files/ put into the image")
     entrypoint: tuple[PlainText, ...] = Field(default=(), description="the program a container runs, and its arguments")

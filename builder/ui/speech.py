@@ -7,6 +7,7 @@ import re
 from builder.settings.program import INSTALLED
 
 VERBS = [
+    "audit",
     "bake",
     "build",
     "check",

@@ -73,6 +73,8 @@ _VALUES = {  # the variable: the target that reads it, and the word before its v
     "BRANCH": ("matrix", "--branch"),
     "PROVIDER": ("ci", "--provider"),
     "AT_ONCE": ("stack", "--at-once"),
+    "ADVISORIES": ("audit", "--advisories"),
+    "SERVICE": ("audit", "--service"),
 }
 _NAMED = (
     "check",
@@ -86,6 +88,7 @@ _NAMED = (
     "export",
     "doctor",
     "sbom",
+    "audit",
     "publish",
     "share",
     "matrix",

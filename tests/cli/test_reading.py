@@ -32,6 +32,7 @@ WORDS = {
     "stack": ["--gpu", "none", "tiny"],
     "doctor": ["--only", "host", "tiny"],
     "list": [],
+    "audit": ["--advisories", "tests/audit/one.json", "tiny"],
     "prune": [],
 }
 NO_STACKS = {"completion", "engine", "ci"}

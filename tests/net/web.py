@@ -19,13 +19,14 @@ Answer = tuple[int, Mapping[str, str], bytes]
 @dataclass
 class Web:
     """A server. seen: path and headers of each request. certificates: what each client showed, None for nothing.
-    answers: by path; a callable is asked each time."""
+    answers: by path; a callable is asked each time. posted: the body of each POST."""
 
     host: str
     scheme: str
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     certificates: list[bytes | None] = field(default_factory=list)
     answers: dict[str, Answer | Callable[[Message], Answer]] = field(default_factory=dict)
+    posted: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -53,10 +54,14 @@ class _Handler(BaseHTTPRequestHandler):
         for key, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(key, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.web.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
 
 
 class _Server(ThreadingHTTPServer):
