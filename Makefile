@@ -23,7 +23,7 @@ override run := set -f; set --; for folder in $$given_STACKS; do set -- "$$@" --
 override names := $(if $(strip $(subst $(comma), ,$(given_STACK))),-- $$given_STACK)
 override offline := $(if $(given_OFFLINE),--offline)
 
-override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom audit publish share verify matrix ci prune export import engine doctor
+override VERBS := new list check lock fetch render compose build bake smoke stack reproduce sbom audit report publish share verify matrix ci prune export import engine doctor
 .PHONY: help venv $(VERBS) lint test test-heavy rehearsal truth bench schema completion clean
 
 help: ## this list
@@ -100,6 +100,9 @@ sbom: venv ## list what an image holds, from its lock: CycloneDX and SPDX in bui
 
 audit: venv ## known vulnerabilities of the locked packages (all, if not given; ADVISORIES=FILE asks no network)
 	@$(run) audit $(call given,ADVISORIES,advisories) $(call given,SERVICE,service) $(offline) $(names)
+
+report: venv ## write a page about each stack and an index of them to build/report (all, if not given; OUT=DIR EVIDENCE=DIR)
+	@$(run) report $(if $(given_OUT),--out "$$given_OUT") $(call given,EVIDENCE,evidence) $(names)
 
 publish: venv ## push images, signed, with SBOM, provenance and evidence, to REGISTRY=HOST/NAME (KEY=FILE, REQUIRE_SMOKE=gpu, TAG=)
 	@$(run) publish --registry "$$given_REGISTRY" $(call given,KEY,key) $(call given,TAG,tag) $(call given,REQUIRE_SMOKE,require-smoke) $(call given,EVIDENCE,evidence) $(call given,COMPRESSION,compression) $(call given,MOUNT,mount) $(or $(names),onnx-cpu)

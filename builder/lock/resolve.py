@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from builder.errors import InputError, InputErrors, JobError, SurroundingsError, Unreachable
 from builder.files import held
 from builder.lock import base, sources, store, together, weights, wheels
+from builder.lock.changes import changed
 from builder.lock.existing import readable
 from builder.lock.fits import misfit
 from builder.lock.inputs import digest, listed
@@ -101,7 +102,7 @@ def lock(
         if fresh.unresolved:
             again = f"run `make lock STACK={stack.name}` where the rest can be reached"
             ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; {again}")
-        changes = _changes(old, fresh)
+        changes = changed(old, fresh)
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.say(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, (), rebuilt)
@@ -241,23 +242,3 @@ def _uv_tool(settings: Settings, session: Session) -> Artifact:
                 version=version,
             )
     raise JobError(f"the default index has no uv {version} wheel for Linux x86_64", fix="use a mirror that has it")
-
-
-def _told(item: Artifact | None) -> str:
-    """A file's version, with its build where it has one: two files of one version are told apart."""
-    build = parse_wheel_filename(item.filename)[2] if item and item.filename.endswith(".whl") else ()
-    return f"{item.version}{f' (build {build[0]})' if build else ''}" if item else ""
-
-
-def _changes(old: StackLock | None, new: StackLock) -> tuple[tuple[str, str, str], ...]:
-    """What differs, by (kind, project): (name, version before or "", version after or "")."""
-
-    def table(one: StackLock | None) -> dict[tuple[str, str], Artifact]:
-        return {(item.kind, item.project): item for item in (one.artifacts() if one else ())}
-
-    before, after = table(old), table(new)
-    return tuple(
-        (key[1], _told(before.get(key)), _told(after.get(key)))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    )

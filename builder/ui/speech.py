@@ -25,6 +25,7 @@ VERBS = [
     "prune",
     "publish",
     "render",
+    "report",
     "reproduce",
     "sbom",
     "share",

@@ -89,6 +89,7 @@ _NAMED = (
     "doctor",
     "sbom",
     "audit",
+    "report",
     "publish",
     "share",
     "matrix",
