@@ -77,8 +77,9 @@ def test_a_mirror_that_knows_the_latest_release_alone_is_not_taken_for_good_news
         project = {"info": {"version": "3.0"}, "releases": {"2.0": [], "3.0": []}, "vulnerabilities": [row(BETA)]}
         served.answers["/pypi/beta/json"] = served.answers["/pypi/gamma/json"] = page(project)
         answers, _ = ask([BETA1, GAMMA1], "index", make_settings(index=f"{served.url}/simple"), quiet)
-    assert isinstance(answers[BETA1], Unasked)
-    assert "latest release alone" in answers[BETA1].why
+    unasked = answers[BETA1]
+    assert isinstance(unasked, Unasked)
+    assert "latest release alone" in unasked.why
     assert answers[GAMMA1] == [Advisory.of([BETA], "odd", ["1.5", "2.0"])]
 
 
