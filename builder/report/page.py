@@ -53,7 +53,7 @@ class Page:
     narrow: treemap.Picture | None = None
     timeline: built.Timeline = field(default_factory=built.Timeline)
     proof: proofs.Proof | None = None
-    proof_old: bool = False
+    lock: str = ""
     others: list[proofs.Proof] = field(default_factory=list)
     history: history.History | None = None
     parts: list[Part] = field(default_factory=list)
@@ -71,11 +71,29 @@ class Page:
     @property
     def smoke(self) -> str:
         """In a word or two."""
-        if not self.proof:
-            return "not run"
-        told = f"{self.proof.count('passed')} passed"
-        failed = self.proof.count("failed")
-        return f"{failed} failed" if failed else told
+        return _told(self.proof) if self.proof else "not run here"
+
+    @property
+    def elsewhere(self) -> proofs.Proof | None:
+        """The newest evidence of another machine that is of this very lock."""
+        own = [one for one in self.others if one.lock and one.lock == self.lock]
+        return max(own, key=lambda one: (one.date, one.image_id), default=None)
+
+    @property
+    def proved(self) -> str:
+        """Where that is, and what came out."""
+        one = self.elsewhere
+        where = one.devices[0].name if one and one.devices else "another machine"
+        return f"{_told(one)} on {where}" if one else ""
+
+    def old(self, proof: proofs.Proof) -> bool:
+        """Whether evidence is of another lock than the one that is there now."""
+        return bool(proof.lock and self.lock and proof.lock != self.lock)
+
+
+def _told(proof: proofs.Proof) -> str:
+    failed = proof.count("failed")
+    return f"{failed} failed" if failed else f"{proof.count('passed')} passed"
 
 
 def gather(one: Loaded, settings: Settings, evidence: Sequence[proofs.Proof]) -> Page:
@@ -121,8 +139,7 @@ def _of_lock(page: Page, stack: Stack, lock: StackLock, settings: Settings) -> N
     page.facts.append(("base", lock.base.reference or f"{lock.base.distribution}, bootstrapped"))
     page.layers = sizes.layers(stack, lock)
     page.history = history.since(stack.folder, lock)
-    proof = proofs.own(settings.build / stack.name)
-    page.proof_old = bool(proof and proof.lock and proof.lock != lock.digest)
+    page.lock = lock.digest
     if page.state != "fresh":
         page.parts_why = f"Its lock is {page.state}, so nobody can tell: make lock STACK={stack.name}"
         return
@@ -131,7 +148,7 @@ def _of_lock(page: Page, stack: Stack, lock: StackLock, settings: Settings) -> N
         page.parts = listed_parts(stack, lock, settings)
         page.licences = _counted(page.parts)
     except InputError as error:
-        page.parts_why = f"{error.problem}; {error.fix}" if error.fix else error.problem
+        page.parts_why = f"{error.problem}: {error.why}. {error.fix}"
 
 
 def _lock(stack: Stack) -> tuple[StackLock | None, State, str]:
@@ -171,6 +188,7 @@ def _service(service: Service, settings: Settings) -> Page:
     ]
     page.parts_why = "a service is pulled by digest; what its image holds is its publisher's to tell"
     if lock:
+        page.lock = lock.digest
         page.facts += [("lock", lock.digest), ("pulled by", lock.reference), ("files", str(len(lock.blobs)))]
         page.layers = sizes.service_layers(lock)
         page.compose = pulled.compose(service, lock, settings)

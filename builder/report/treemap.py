@@ -64,8 +64,9 @@ def _part(part: Part, layer: Layer, place: tuple[float, float, float, float], co
     x, y, width, height = place
     x, y, width, height = x + 1, y + 1, max(width - 2, 0.5), max(height - 2, 0.5)
     label = f"{part.name} {part.version}".strip()
-    lines = [one for one in (_fit(part.name, width - 8, 12), _fit(spoken(part.size), width - 8, 12)) if one]
-    lines = lines[: int((height - 4) // 16)] if lines and lines[0] else []
+    name, size = _fit(part.name, width - 8, 12), spoken(part.size)
+    lines = [name, *([size] if _fit(size, width - 8, 12) == size else [])] if name else []
+    lines = lines[: int((height - 4) // 16)]
     return Box(*_rounded(x, y, width, height), f"{layer.name} / {label}: {spoken(part.size)}", tuple(lines), colour)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.lock import store
 from builder.report import built, proofs
 from builder.report.sizes import Layer, Part
 from builder.report.treemap import draw
@@ -133,9 +134,9 @@ def test_the_index_leads_to_each_page(pages: dict[str, str]) -> None:
             "whole",
             ["locked", "smoke: 1 passed", "NVIDIA H200 (9.0); driver 580.159.04", "72 s", "wheels-layer 1/2", "31.5"],
         ),
-        ("locked", ["locked", "smoke: not run", "No build left a record here", "No smoke tests ran here"]),
+        ("locked", ["locked", "smoke: not run here", "No build left a record here", "No smoke tests ran here"]),
         ("failed", ["smoke: 1 failed", "1 passed, 1 failed, 0 skipped"]),
-        ("old", ["smoke: of an earlier lock", "ran on an image of an earlier lock"]),
+        ("old", ["smoke: of another lock", "ran on an image of another lock"]),
         ("stale", ["stale lock", "asks for something else", "alpha"]),
         ("partial", ["partly locked", "ffmpeg unresolved", "Its lock is partial"]),
         ("none", ["not locked", "make lock STACK=none", "Nothing is known of its size"]),
@@ -207,10 +208,16 @@ def test_evidence_that_is_none_is_refused_where_it_was_named_and_passed_over_in_
 
 
 def test_evidence_of_other_machines_is_shown_on_the_page_of_its_stack(states: Site, tmp_path: Path) -> None:
-    (tmp_path / "h200.json").write_text(json.dumps(evidence("locked", "", result("test_on_the_gpu"))))
+    there = store.read(states.stacks / "locked").digest
+    (tmp_path / "h200.json").write_text(json.dumps(evidence("locked", there, result("test_on_the_gpu"))))
+    (tmp_path / "older.json").write_text(json.dumps(evidence("failed", "0" * 64, result("test_on_the_gpu"))))
     pages = written(states, tmp_path / "out", others=(tmp_path,))
-    assert "Evidence of another machine" in text(pages, "locked")
-    assert "on the gpu" in text(pages, "locked")
+    said = text(pages, "locked")
+    assert "Evidence of another machine" in said
+    assert "on the gpu" in said
+    assert "smoke: 1 passed on NVIDIA H200" in said
+    assert "smoke: 1 passed on NVIDIA H200" in Page(pages["index.html"]).text
+    assert "Evidence of another machine These tests ran on an image of another lock" in text(pages, "failed")
     assert "Evidence of another machine" not in text(pages, "whole")
 
 
