@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from builder.report import write
+from builder.settings import load
+from builder.spec import Stacks
 from tests.bundle.conftest import Site
 from tests.report.conftest import written
 
@@ -58,6 +61,8 @@ PICTURE = """() => [...document.querySelectorAll("svg.map")].filter(one => one.c
 def folder(states: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("browser")
     written(states, out)
+    own = load()
+    write(Stacks(own).named(["onnx-cpu", "gsplat"]), own, out / "shipped", [])
     return out
 
 
@@ -126,8 +131,10 @@ def test_its_parts_are_reached_opened_and_seen(page: Any, folder: Path) -> None:
     assert page.get_by_text("services:").is_visible()
 
 
-def test_the_picture_is_that_of_the_screen_and_its_words_fit(page: Any, folder: Path) -> None:
-    page.goto((folder / "stacks" / "whole.html").as_uri())
+@pytest.mark.parametrize("name", ["stacks/whole", "shipped/stacks/onnx-cpu", "shipped/stacks/gsplat"])
+def test_the_picture_is_that_of_the_screen_and_its_words_fit(name: str, page: Any, folder: Path) -> None:
+    page.goto((folder / f"{name}.html").as_uri())
+    measured(page)
     (seen,) = page.evaluate(PICTURE)
     assert seen["kind"] == ["map", "wide" if page.viewport_size["width"] > 640 else "narrow"]
     assert seen["boxes"] >= 3
