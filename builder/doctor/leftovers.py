@@ -16,7 +16,7 @@ from builder.errors import ModelstacksError
 from builder.settings import Settings
 
 DAY = 86400.0  # seconds; no run takes so long, so what is older belongs to none
-_TEMPORARY = re.compile(r"modelstacks-(uv|image|apt|smoke|probes|verify)-[a-z0-9_]{8}")
+_TEMPORARY = re.compile(r"modelstacks-(uv|image|apt|smoke|probes|verify|report)-[a-z0-9_]{8}")
 _HOME = re.compile(r"\.(git|tree|new|image|bootstrap|reproduce|compiling|copy|edited)-[a-z0-9_]{8}|\..+\.new")
 # Names of `files.scratch`, which clears them itself when the same room is used again.
 _SCRATCH = re.compile(r"(uv|apt|image|git|new|bootstrap|reproduce|compiling|edited)-[a-z0-9_]{8}")
