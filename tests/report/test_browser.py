@@ -84,7 +84,7 @@ def page(request: pytest.FixtureRequest, browser: Any, folder: Path) -> Iterator
     one.on("request", lambda seen: asked.append(seen.url))
     one.on("console", lambda seen: said.append(seen.text))
     one.on("pageerror", lambda seen: said.append(str(seen)))
-    one.on("dialog", lambda seen: (said.append(seen.message), seen.dismiss()))
+    one.on("dialog", lambda seen: said.append(seen.message))
     yield one
     context.close()
     assert [url for url in asked if not url.startswith(folder.as_uri())] == []
