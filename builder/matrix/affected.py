@@ -13,7 +13,19 @@ from builder.spec.service import Service
 
 _CHECKS = PROGRAM / "builder" / "smoke" / "checks"
 # Rooms that have no say in what an image is, or in what its smoke tests find.
-_BESIDE = {"bundle", "doctor", "failures", "matrix", "publish", "registry", "sbom", "verify", "help.txt"}
+_BESIDE = {
+    "audit",
+    "bundle",
+    "doctor",
+    "failures",
+    "matrix",
+    "publish",
+    "registry",
+    "report",
+    "sbom",
+    "verify",
+    "help.txt",
+}
 _PROGRAM = {"requirements.lock", "pyproject.toml", "Makefile"}
 _EVERY = {"imports", "own"}  # smoke tests that every stack may have without naming them
 
@@ -35,7 +47,7 @@ def _program(one: Loaded, path: PurePosixPath) -> bool:
     """Whether a file of the program has a say in a stack."""
     top, *rest = path.parts
     if top == "templates":
-        return rest[:1] != ["ci"]
+        return rest[:1] not in (["ci"], ["report"])
     if top == "tools" or (top in _PROGRAM and not rest):
         return True
     if top != "builder" or not rest or rest[0] in _BESIDE:

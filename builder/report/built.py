@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.net.urls import clean_text
 from builder.plain import plain
 from builder.stack import RECORD
 
 _MOST = 16 << 20  # bytes of a log; that of a build of 40 minutes has 3 MB
 _STEPS, _WIDTH = 30, 160  # steps that are shown, and characters of one
+_LONGEST = 400  # characters of what ended a build
 _STEP = re.compile(r"#(\d+) \[(?!internal|context)([^\]]{1,80})\] (.*)")
+_FAILED = re.compile(r"#(\d+) ERROR: (.*)")
 _DONE = re.compile(r"#(\d+) (?:DONE (\d+(?:\.\d+)?)s|(CACHED))")
 _VERBS = ("lock", "complete", "check", "fetch", "compile", "build", "smoke")
 
@@ -29,12 +32,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timeline:
-    """verbs: one after the other. steps: BuildKit's, which run beside each other; how many of all are shown."""
+    """verbs: one after the other. steps: BuildKit's, which run beside each other, the longest of all_steps.
+
+    failed: what ended a build, "" for one that was finished.
+    """
 
     verbs: tuple[Bar, ...] = ()
     steps: tuple[Bar, ...] = ()
     cached: int = 0
     all_steps: int = 0
+    failed: str = ""
 
     @property
     def seconds(self) -> float:
@@ -44,9 +51,17 @@ class Timeline:
 
 def timeline(folder: Path) -> Timeline:
     """Of the last build in build/NAME, as far as it left something that can be read."""
-    steps = _steps(_text(folder / "build.log"))
+    log = _text(folder / "build.log")
+    steps = _steps(log)
     shown = sorted((one for one in steps if one.seconds > 0), key=lambda one: (-one.seconds, one.name))[:_STEPS]
-    return Timeline(_verbs(_text(folder / RECORD)), tuple(shown), sum(one.note == "kept" for one in steps), len(steps))
+    ended = [found[2] for line in log.splitlines() if (found := _FAILED.match(line))]
+    return Timeline(
+        verbs=_verbs(_text(folder / RECORD)),
+        steps=tuple(shown),
+        cached=sum(one.note == "kept" for one in steps),
+        all_steps=len(steps),
+        failed=clean_text(plain(ended[-1]))[:_LONGEST] if ended else "",
+    )
 
 
 def _verbs(text: str) -> tuple[Bar, ...]:
@@ -68,7 +83,7 @@ def _steps(log: str) -> list[Bar]:
     ended: dict[str, tuple[float, str]] = {}
     for line in log.splitlines():
         if (found := _STEP.match(line)) and found[1] not in names:
-            names[found[1]] = plain(found[2]), plain(" ".join(found[3].split()))[:_WIDTH]
+            names[found[1]] = plain(found[2]), clean_text(plain(" ".join(found[3].split())))[:_WIDTH]
         elif found := _DONE.match(line):
             ended[found[1]] = float(found[2] or 0), "kept" if found[3] else ""
     return [

@@ -92,6 +92,7 @@ def test_files_of_the_program_touch_those_that_they_have_a_say_in() -> None:
     services = {"audio2face-nim"}
     assert touched("docs/ci.md") == touched("tests/conftest.py") == touched("builder/doctor/report.py") == set()
     assert touched("templates/ci/github.j2") == touched("builder/publish/run.py") == set()
+    assert touched("templates/report/page.html") == touched("builder/audit/osv.py") == set()
     assert touched("templates/Dockerfile.j2") == touched("requirements.lock") == every
     assert touched("builder/check/facts/torch_releases.yaml") == touched("builder/build/image.py") == every
     assert touched("builder/smoke/checks/gsplat.py") == touched("builder/smoke/probes/gsplat.py") == {"gsplat"}

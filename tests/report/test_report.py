@@ -179,6 +179,17 @@ def test_words_of_others_stay_words(pages: dict[str, str]) -> None:
         assert "<img" not in content
 
 
+def test_a_build_that_failed_says_what_ended_it(tmp_path: Path) -> None:
+    address = f"https://me:{SECRET}@registry.example.org/x?token={SECRET}"
+    lines = [f"#5 [a 1/1] RUN curl {address}", f"#5 ERROR: process did not complete: {address}", "#5 [a 1/1] RUN curl"]
+    (tmp_path / "build.log").write_text("\n".join(lines) + "\n")
+    found = built.timeline(tmp_path)
+    assert found.failed == "process did not complete: https://registry.example.org/x?…"
+    assert found.all_steps == 0  # it has no end
+    (tmp_path / "build.log").write_text("#5 [a 1/1] RUN x\n#5 DONE 2.0s\n")
+    assert built.timeline(tmp_path).failed == ""
+
+
 def test_hostile_figures_and_characters_do_no_harm(states: Site, tmp_path: Path) -> None:
     folder = tmp_path / "build"
     folder.mkdir()
