@@ -74,7 +74,7 @@ def test_a_verb_may_have_an_option_whose_value_looks_like_another() -> None:
         (["chekc", "onnx-cpu"], "Did you mean 'check'?"),
         (
             ["--offline", "fetch", "onnx-cpu"],
-            "--offline stands after the verb: bake, build, doctor, export, fetch, stack.",
+            "--offline stands after the verb: audit, bake, build, doctor, export, fetch, stack.",
         ),
     ],
 )
