@@ -27,6 +27,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "repositories.yaml"
+_INDEX = re.compile(r"(?m)^(--extra-index-url|--index-url|-i|--find-links|-f)\b.*$")
 _ENV = {key: value for key, value in os.environ.items() if not key.startswith("MODELSTACKS_")}
 
 
@@ -36,8 +37,12 @@ def main() -> None:
     parser.add_argument("sources", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--repo2docker", default="")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="where to put the figures")
+    parser.add_argument("--again", type=Path, help="print the table of such figures, and measure nothing")
     options = parser.parse_args()
+    if options.again:
+        print(table(json.loads(options.again.read_text()), options.repo2docker))
+        return
     found = []
     for row in yaml.safe_load(ROWS.read_text()):
         if options.only in row["repository"]:
@@ -85,7 +90,7 @@ def checkout(row: dict[str, Any], sources: Path, work: Path) -> Path:
     return clone
 
 
-def locked(stack: Path, edits: list[dict[str, str]]) -> tuple[list[str], int]:
+def locked(stack: Path, edits: list[dict[str, Any]]) -> tuple[list[str], int]:
     """Errors that are left, and how many edits were made. Edits are made once a lock has failed."""
     errors = lock(stack)
     if not errors or not edits:
@@ -98,7 +103,8 @@ def locked(stack: Path, edits: list[dict[str, str]]) -> tuple[list[str], int]:
             stack.write_text(text.replace(edit["old"], edit["new"]))
         else:
             said = yaml.safe_load(text)
-            said.setdefault(edit["to"], []).append(edit["new"])
+            more = edit["new"] if isinstance(edit["new"], list) else [edit["new"]]
+            said.setdefault(edit["to"], []).extend(more)
             stack.write_text(yaml.safe_dump(said, sort_keys=False))
     return lock(stack), len(edits)
 
@@ -130,6 +136,10 @@ def compiled(requirements: Path, python: str, family: str, work: Path) -> dict[s
     done = subprocess.run(
         [uv, *words, requirements.name], cwd=requirements.parent, env=_ENV, capture_output=True, text=True, check=False
     )
+    if done.returncode and "Failed to " in done.stderr and _INDEX.search(text := requirements.read_text()):
+        plain = requirements.with_name("without-its-indexes.txt")
+        plain.write_text(_INDEX.sub("", text))
+        return {**compiled(plain, python, family, work), "without": "without its index lines"}
     if done.returncode:
         return {"resolves": False, "why": " ".join(done.stderr.split())[:400]}
     pins = [line.strip() for line in out.read_text().splitlines() if line.strip() and not line.startswith(("#", "-"))]
@@ -188,13 +198,14 @@ def table(found: list[dict[str, Any]], repo2docker: str) -> str:
     ]
     for one in found:
         edits = f"{one['edits']} edit{'s' * (one['edits'] != 1)}" if one["edits"] else "no edit"
-        lock_said = f"no, after {edits}: {one['lock'][0][:120]}" if one["lock"] else edits
+        lock_said = f"no, after {edits}: {one['lock'][0].partition(' | ')[0][:120]}" if one["lock"] else edits
         uv, docker = one.get("uv", {}), one.get("repo2docker", {})
         cells = [one["repository"], f"`{one['commit']}`", one["family"], lock_said]
         cells += [_uv(uv), ", ".join(uv.get("traps", ())) or "-"]
         other = docker.get("uv", uv)
         installs = ", ".join(docker.get("installs", ())) or "nothing of it"
-        cells.append(f"Python {docker.get('python', '?')}, {installs}: {_uv(other)}" if docker else "-")
+        chosen = f"Python {docker['python']}" if docker.get("python") else f"on {docker.get('base', '')[:40]}"
+        cells.append(f"{chosen}, {installs}: {_uv(other)}" if docker else "-")
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
 
@@ -202,7 +213,17 @@ def table(found: list[dict[str, Any]], repo2docker: str) -> str:
 def _uv(said: dict[str, Any]) -> str:
     if not said:
         return "takes no such file"
-    return f"{said['packages']} packages" if said["resolves"] else f"no: {said['why'][:110]}"
+    text = f"{said['packages']} packages" if said["resolves"] else f"no: {short(said['why'])}"
+    return f"{said['without']}: {text}" if said.get("without") else text
+
+
+def short(why: str) -> str:
+    """What uv says, in some words: the package without a wheel, the versions that clash, or the host."""
+    if host := re.search(r"(?:Failed to (?:fetch|read)[^:]*: `?https://)([^/`]+)", why):
+        return f"no way to {host[1]}"
+    if wheel := re.search(r"Because (?:only )?(\S+) (?:and \S+ )?has no usable wheels", why):
+        return f"{wheel[1]} has no wheel"
+    return why.partition("Because ")[2][:110] or why[:110]
 
 
 if __name__ == "__main__":

@@ -7,15 +7,23 @@ import sys
 import warnings
 
 from builder.new.found import Found
+from builder.new.known import names, pages
 from builder.new.tree import Tree
 
 # Folders of a repository that are no part of the model, and the file that installs it.
 _BESIDE = {"test", "tests", "docs", "benchmark", "benchmarks", "setup.py"}
 
 
+def _known() -> set[str]:
+    """Modules of projects that are known: a folder of that name deep in a repository is not what `import` finds."""
+    return {*names("import"), *(package.replace("-", "_") for row in pages() for package in row["packages"])}
+
+
 def read(tree: Tree, found: Found) -> None:
     """Add each module by the place of its first import; those inside of `try` are not needed, and left out."""
-    own = {part.removesuffix(".py") for path in tree.named if path.endswith(".py") for part in path.split("/")}
+    code = [path for path in tree.named if path.endswith(".py")]
+    own = {part.removesuffix(".py") for path in code for part in path.split("/")} - _known()
+    own |= {path.partition("/")[0].removesuffix(".py") for path in code}
     for path in sorted(tree.files):
         if not path.endswith(".py") or not _BESIDE.isdisjoint(path.split("/")):
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.files import write_atomic
-from builder.new import conda, containers, decide, extras, pip_files, pyproject, repository, routing, write
+from builder.new import conda, containers, decide, extras, pairs, pip_files, pyproject, repository, routing, write
 from builder.new.found import Decision, Found
 from builder.new.offers import offers
 from builder.new.origin import origin
@@ -45,6 +45,7 @@ def new(name: str, inputs: Sequence[str], settings: Settings, ui: Ui) -> dict[st
     if not fits:
         raise InputError("no family fits", fix="write a family of your own (docs/stacks.md), then run this again")
     draft = decide.drafted(asking, fits, offered, elsewhere)
+    pairs.bound(draft, fits[0].family)
     extras.add(asking, draft, fits[0].family)
     text = write.stack_yaml(draft, write.summary_of(name))
     write_atomic(target, text)

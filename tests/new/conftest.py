@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from builder import settings as site
-from builder.new import decide, extras, repository, routing, verb, write
+from builder.new import decide, extras, pairs, repository, routing, verb, write
 from builder.new.decide import Draft
 from builder.new.found import Decision, Found
 from builder.new.offers import Offer
@@ -69,6 +69,7 @@ def make(tmp_path: Path) -> Make:
         elsewhere = routing.routed(asking)
         fits = decide.choose(asking, Stacks(own).families(), dict(offers or {}), elsewhere)
         draft = decide.drafted(asking, fits, dict(offers or {}), elsewhere)
+        pairs.bound(draft, fits[0].family)
         extras.add(asking, draft, fits[0].family)
         text = write.stack_yaml(draft, "Mine")
         (tmp_path / "stacks" / "mine" / "stack.yaml").write_text(text)

@@ -229,3 +229,26 @@ def test_torch_that_the_code_imports_and_nothing_declares_decides_the_family(mak
     made = make(files)
     assert made.said["family"] == "cu128", "torch 2.7.1, and not the newest one beside an onnxruntime-gpu of CUDA 12"
     assert [one.where for one in made.draft.decisions if (one.kind, one.what) == ("added", "torch")] == ["a.py:1"]
+
+
+def test_a_folder_deep_in_a_repository_is_not_the_project_of_its_name(make) -> None:
+    deep = {
+        "requirements.txt": "numpy\n",
+        "a/b/torch/__init__.py": "",
+        "run.py": "import torch\nimport deep\n",
+        "a/deep.py": "",
+    }
+    assert [one.what for one in make(deep).draft.decisions if one.kind == "added" and one.into == "packages"] == [
+        "torch"
+    ]
+    assert (
+        "torch" not in make({"requirements.txt": "numpy\n", "torch/__init__.py": "", "run.py": "import torch\n"}).text
+    )
+
+
+def test_a_pinned_package_gets_the_bound_that_a_fact_asks_for(make) -> None:
+    made = make({"r.txt": "tensorboard==2.12.0\n"}, "r.txt")
+    assert made.stack.packages == ("tensorboard==2.12.0", "setuptools<82")
+    assert "it imports pkg_resources" in made.decided("setuptools<82").why
+    for text in ("tensorboard==2.21.0\n", "tensorboard\n", "tensorboard==2.12.0\nsetuptools==70.0.0\n"):
+        assert "setuptools<82" not in make({"r.txt": text}, "r.txt").text
