@@ -75,8 +75,8 @@ class Page:
 
     @property
     def elsewhere(self) -> proofs.Proof | None:
-        """The newest evidence of another machine that is of this very lock."""
-        own = [one for one in self.others if one.lock and one.lock == self.lock]
+        """The newest evidence of another machine that is of the stack's own image and this very lock."""
+        own = [one for one in self.others if one.of_the_stack and one.lock and one.lock == self.lock]
         return max(own, key=lambda one: (one.date, one.image_id), default=None)
 
     @property

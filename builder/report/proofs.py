@@ -53,6 +53,8 @@ class Proof(BaseModel):
     """An evidence document, of what it holds what is shown."""
 
     stack: Text
+    target: Text = ""
+    name: Text = ""
     date: Text = ""
     lock: Text = ""
     image_id: Text = ""
@@ -65,6 +67,12 @@ class Proof(BaseModel):
     def count(self, outcome: str) -> int:
         """Tests that ended so."""
         return sum(one.outcome == outcome for one in self.results)
+
+    @property
+    def of_the_stack(self) -> bool:
+        """Whether what was tested is an image under the stack's own name, not one that somebody made of it."""
+        own = self.name.rpartition("/")[2].partition(":")[0].partition("@")[0]
+        return self.target == "image" and own == self.stack
 
     @property
     def green(self) -> bool:

@@ -56,6 +56,8 @@ def result(test: str, outcome: str = "passed", reason: str = "") -> dict[str, An
 def evidence(stack: str, lock: str, *results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "stack": stack,
+        "target": "image",
+        "name": f"registry.example.org/team/{stack}:latest",
         "date": "2026-11-28T15:39:09+00:00",
         "lock": lock,
         "image_id": "sha256:" + "5" * 64,

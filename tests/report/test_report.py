@@ -221,12 +221,15 @@ def test_evidence_that_is_none_is_refused_where_it_was_named_and_passed_over_in_
 def test_evidence_of_other_machines_is_shown_on_the_page_of_its_stack(states: Site, tmp_path: Path) -> None:
     there = store.read(states.stacks / "locked").digest
     (tmp_path / "h200.json").write_text(json.dumps(evidence("locked", there, result("test_on_the_gpu"))))
+    spoiled = evidence("locked", there, result("test_it", "failed"), name="test/spoiled:latest", date="2026-11-29")
+    (tmp_path / "spoiled.json").write_text(json.dumps(spoiled))  # newer, of an image that somebody made of it
     (tmp_path / "older.json").write_text(json.dumps(evidence("failed", "0" * 64, result("test_on_the_gpu"))))
     pages = written(states, tmp_path / "out", others=(tmp_path,))
     said = text(pages, "locked")
     assert "Evidence of another machine" in said
     assert "on the gpu" in said
     assert "smoke: 1 passed on NVIDIA H200" in said
+    assert "test/spoiled:latest" in said
     assert "smoke: 1 passed on NVIDIA H200" in Page(pages["index.html"]).text
     assert "Evidence of another machine These tests ran on an image of another lock" in text(pages, "failed")
     assert "Evidence of another machine" not in text(pages, "whole")
