@@ -17,7 +17,7 @@ def modules_of(project: str) -> list[str]:
     singles: set[str] = set()
     for path in metadata.files(project) or ():
         parts = path.parts
-        plain = all(re.fullmatch(r"[A-Za-z]\w*", part) for part in parts[:-1]) and parts[0] not in LEFT_OUT
+        plain = all(re.fullmatch(r"[A-Za-z]\w*", part) and part not in LEFT_OUT for part in parts[:-1])
         if len(parts) > 1 and plain and parts[-1] == "__init__.py":
             found.add(".".join(parts[:-1]))
         elif len(parts) == 1 and (single := re.fullmatch(r"([A-Za-z]\w*)(\.py|\..*so)", parts[0])):

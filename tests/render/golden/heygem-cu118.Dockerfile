@@ -14,6 +14,7 @@ RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
       ffmpeg=1 \
       libgl1=1 \
       libglib2.0-0=1 \
+      libglu1-mesa=1 \
       libsndfile1=1 \
       libstdc++6=1 \
       python3=1 \
@@ -78,11 +79,11 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels,target=/mnt/wheels \
  && mv /opt/venv /layer/opt/venv \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
-# apstone: compiled under b442f1e8961d0113ba02d4ac3a30296fb7c4a9a2280d78bc0aa3105fd40845b7
-# cv2box: compiled under b9aa085cc79fa91e5669662e1797ec8fc8e2d56e5523f49494c549d668009f5b
-# pyopengl: compiled under b05bed09f608ce7e8cb8f53ed490c721013dcbac6b16b1bf1a8bc8755a540208
-# python-speech-features: compiled under 4f8c9064a98a6b7e67aa92836551da45464fe08844dfec416ccacd3f1f401735
-# resampy: compiled under efab410ecf6b52fc64be036b9675c82b70047e73e2f44de89355bb8da0ecb20e
+# apstone: compiled under 3e6c628b07912821803596f91e4886e4d0c3f840905705fce6f07a6b376b6390
+# cv2box: compiled under 79777c4ef8591bdd9e66ba9643f533fba94fbbd6fd12db8a78769927768ca1b0
+# pyopengl: compiled under df5723fdb7610a116c6b9944ad68110c9f34a87e4cce3ff881f702de7b40a790
+# python-speech-features: compiled under e4c21f6850de15f36cb1da219db580ab21231a5f8103decfc908cb2898851a75
+# resampy: compiled under 66d64db1456b471e9e77826280abc73441a7cc3a8359871017c5fecfcce00714
 
 FROM installer AS extensions-layer
 RUN --mount=from=uv,target=/mnt/uv --mount=from=extensions,target=/mnt/wheels \
@@ -143,7 +144,7 @@ ENTRYPOINT ["/opt/venv/bin/python", "-m", "heygem_start"]
 LABEL org.opencontainers.image.title="heygem-cu118" \
       org.opencontainers.image.description="HeyGem (HeyGem-Linux-Python-Hack) with CUDA 11.8 and cuDNN 8, up to Hopper" \
       org.opencontainers.image.version="2023.11.14" \
-      org.opencontainers.image.revision="47748f221c7b353c87c7625256a7aebfa9f0f35b1b1a384793bd251073f33243" \
+      org.opencontainers.image.revision="91ca9413d0bba2ee69765a4997bd95611798e2433f68a12b981b171a99c538ef" \
       org.opencontainers.image.base.name="ubuntu" \
-      io.modelstacks.lock="sha256:47748f221c7b353c87c7625256a7aebfa9f0f35b1b1a384793bd251073f33243" \
+      io.modelstacks.lock="sha256:91ca9413d0bba2ee69765a4997bd95611798e2433f68a12b981b171a99c538ef" \
       io.modelstacks.mounts='[{"licence": "Silicon Intelligence community licence", "path": "/code/y_utils/liblcr.so"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_attr_detect/face_attr_epoch_12_220318.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/pfpld_robust_sim_bs1_8003.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/scrfd_500m_bnkps_shape640x640.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/face_detect_utils/resources/model_float32.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/landmark2face_wy/checkpoints/anylang/dinet_v1_20240131.pth"}, {"licence": "Silicon Intelligence community licence", "path": "/code/pretrain_models/face_lib/face_parsing/79999_iter.onnx"}, {"licence": "mixed; not read", "path": "/code/pretrain_models/face_lib/face_restore/gfpgan/GFPGANv1.4.onnx"}, {"licence": "mixed; not read", "path": "/code/xseg/xseg_211104_4790000.onnx"}, {"licence": "Silicon Intelligence community licence", "path": "/code/wenet/examples/aishell/aidata/exp/conformer/wenetmodel.pt"}]'

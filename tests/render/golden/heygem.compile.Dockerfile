@@ -13,6 +13,7 @@ RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
       ffmpeg=1 \
       libgl1=1 \
       libglib2.0-0=1 \
+      libglu1-mesa=1 \
       libsndfile1=1 \
       libstdc++6=1 \
       python3=1 \
@@ -52,7 +53,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && tar --extract --no-same-owner --file /mnt/source/source.tar --directory /build/apstone \
  && cd /build/apstone \
  && if command -v ccache > /dev/null; then \
-      echo b0beed92d4693fdfe42e1b1bb4b114564bfd1a2022c89b9ad63dbffee0e05f36 > /tmp/surroundings; \
+      echo d5cd844cb082248df07342f85533fdf7224f32a73354630cda2237f2ad6bf709 > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
