@@ -189,9 +189,11 @@ def table(found: list[dict[str, Any]], repo2docker: str) -> str:
         [str(Path(sys.executable).parent / "uv"), "--version"],
         *([[repo2docker, "--version"]] if repo2docker else []),
     ]
-    versions = [subprocess.run(one, capture_output=True, text=True, check=False).stdout.strip() for one in programs]
+    told = [subprocess.run(one, capture_output=True, text=True, check=False).stdout for one in programs]
+    versions = [one.split(" (")[0].strip() for one in told]
+    versions[1:] = [f"jupyter-repo2docker {one}" for one in versions[1:]]
     lines = [
-        f"{datetime.date.today()}, {', '.join(versions)}",
+        f"Measured {datetime.date.today()} by `bench/repositories.py`: {', '.join(versions)}.",
         "",
         "| repository | commit | family | `lock` | `uv pip compile` | traps in its result | repo2docker |",
         "|---|---|---|---|---|---|---|",
@@ -204,6 +206,7 @@ def table(found: list[dict[str, Any]], repo2docker: str) -> str:
         cells += [_uv(uv), ", ".join(uv.get("traps", ())) or "-"]
         other = docker.get("uv", uv)
         installs = ", ".join(docker.get("installs", ())) or "nothing of it"
+        installs = installs.replace('-r "requirements.txt"', "its list").replace(", .", ", itself")
         chosen = f"Python {docker['python']}" if docker.get("python") else f"on {docker.get('base', '')[:40]}"
         cells.append(f"{chosen}, {installs}: {_uv(other)}" if docker else "-")
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
@@ -221,9 +224,9 @@ def short(why: str) -> str:
     """What uv says, in some words: the package without a wheel, the versions that clash, or the host."""
     if host := re.search(r"(?:Failed to (?:fetch|read)[^:]*: `?https://)([^/`]+)", why):
         return f"no way to {host[1]}"
-    if wheel := re.search(r"Because (?:only )?(\S+) (?:and \S+ )?has no usable wheels", why):
+    if wheel := re.search(r"Because (?:only )?([^ {]+)[^,]*? has no usable wheels", why):
         return f"{wheel[1]} has no wheel"
-    return why.partition("Because ")[2][:110] or why[:110]
+    return (why.partition("Because ")[2] or why)[:110]
 
 
 if __name__ == "__main__":
