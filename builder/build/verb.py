@@ -27,5 +27,5 @@ def have(
     else:
         lock = compile_all(one, locked(one), one.folder, settings, engine, ui, frozen=frozen, offline=offline)
         built, done = build(one, lock, settings, engine, ui), "built"
-    ui.say(f"{one.name}: {done if built.built else 'unchanged'} {built.tag} {built.id}")
+    ui.tell(f"{one.name}: {done if built.built else 'unchanged'} {built.tag} {built.id}")
     return built

@@ -41,7 +41,7 @@ class Here:
         """Hold a stack against this machine, and show what is found."""
         found = against(case_of(stack, lock), self.host, absent(lock, self.settings))
         self.found[stack.name] = found
-        ui.say(f"{stack.name} on this machine: {f'{len(found)} findings' if found else 'no findings'}")
+        ui.tell(f"{stack.name} on this machine: {f'{len(found)} findings' if found else 'no findings'}")
         if found:
             ui.table("", ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in found])
 

@@ -34,7 +34,7 @@ def examine(one: Loaded, here: Here | None, ui: Ui) -> list[Finding]:
 
 
 def _shown(name: str, findings: list[Finding], ui: Ui) -> list[Finding]:
-    ui.say(f"{name}: {'no findings' if not findings else f'{len(findings)} findings'}")
+    ui.tell(f"{name}: {'no findings' if not findings else f'{len(findings)} findings'}")
     if findings:
         ui.table("", ["level", "rule", "finding"], [[item.level, item.key, item.text] for item in findings])
     return findings

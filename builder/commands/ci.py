@@ -31,5 +31,5 @@ def command(
     from builder.matrix.pipeline import labels, write
 
     place = write(provider, registry, branch, labels(runner), labels(gpu_runner), out, run.settings)
-    run.ui.say(f"{place}: needs the secrets MODELSTACKS_KEY, REGISTRY_USER and REGISTRY_PASSWORD")
+    run.ui.tell(f"{place}: needs the secrets MODELSTACKS_KEY, REGISTRY_USER and REGISTRY_PASSWORD")
     run.ui.document({"file": str(place)})

@@ -56,8 +56,8 @@ def command(
     if key:  # said before the bundle is written
         signature_place(path, key, signature)
     done = write(loaded, path, run.settings, run.ui, split=size, base=base, python=python, offline=offline)
-    run.ui.say(f"{done.files[-1]}: {human_bytes(done.bytes)}, {done.members} files, id {done.id}")
+    run.ui.tell(f"{done.files[-1]}: {human_bytes(done.bytes)}, {done.members} files, id {done.id}")
     if key and private:
         file = Path(done.files[-1])
-        run.ui.say(f"signature: {sign(file, private, signature_place(file, key, signature))}")
+        run.ui.tell(f"signature: {sign(file, private, signature_place(file, key, signature))}")
     run.ui.document(done.document())

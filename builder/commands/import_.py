@@ -41,5 +41,5 @@ def command(run: Run, bundle: Path, overwrite_stacks: bool, key: Path | None, si
         raise InputError("--signature goes with --key", fix="name the public key too: --key FILE")
     signed = require_signed(bundle, key, signature) if key else ""
     done = bring(bundle, run.settings, run.ui, overwrite_stacks=overwrite_stacks, signed=signed)
-    run.ui.say(f"{', '.join(done.stacks)}: {len(done.placed)} files placed, {done.kept} were there, id {done.id}")
+    run.ui.tell(f"{', '.join(done.stacks)}: {len(done.placed)} files placed, {done.kept} were there, id {done.id}")
     run.ui.document(done.document())

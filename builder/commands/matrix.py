@@ -57,6 +57,6 @@ def command(
     elif form == "gitlab":
         sys.stdout.write(forges.gitlab(found, registry, branch_name(branch)))
     else:
-        run.ui.say(f"{len(found)} stacks to build")
+        run.ui.tell(f"{len(found)} stacks to build")
         run.ui.table("", ["stack", "runner", "GB", "why"], [row.cells() for row in found])
         run.ui.document({"include": [row.document() for row in found]})

@@ -37,7 +37,7 @@ def command(run: Run, yes: bool, files_only: bool) -> None:
     files = sum(row.size for row in found if row.kind != "image")
     images = sum(row.kind == "image" for row in found)
     said = f"{len(found) - images} files, {human_bytes(files)}, and {images} images"
-    run.ui.say(f"{said}: {'removed' if yes else 'YES=1 removes them'}")
+    run.ui.tell(f"{said}: {'removed' if yes else 'YES=1 removes them'}")
     document = {"found": found, "removed": gone, "stayed": stayed}
     run.ui.document({name: [row.document() for row in rows] for name, rows in document.items()})
     if stayed:

@@ -28,7 +28,7 @@ def command(run: Run, stacks: tuple[str, ...], out: Path | None) -> None:
         files = made.write(out or run.settings.build / one.name / "sbom")
         documents[one.name] = {**made.document(), "files": [str(path) for path in files]}
         said = documents[one.name]
-        run.ui.say(
+        run.ui.tell(
             f"{one.name}: {said['shipped']} parts in the image, {said['with_licence']} with a licence: {files[0]}"
         )
     run.ui.document({"stacks": documents})

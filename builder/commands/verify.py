@@ -50,7 +50,7 @@ def command(run: Run, image: str, key: Path, require_smoke: Required, rebuild: b
         rebuild=again if rebuild else None,
     )
     for words in found.held:
-        run.ui.say(f"holds: {words}")
+        run.ui.tell(f"holds: {words}")
     if found.faults:
         run.ui.table("", ["fault in", "where", "why"], [[one.what, one.where, one.why] for one in found.faults])
     run.ui.document(found.document())
@@ -60,4 +60,4 @@ def command(run: Run, image: str, key: Path, require_smoke: Required, rebuild: b
         raise JobError(
             f"{len(found.faults)} faults: {first.what} of {image}", where=first.where, why=first.why, fix=fix
         )
-    run.ui.say(f"{image}: {found.digest} is what was signed")
+    run.ui.tell(f"{image}: {found.digest} is what was signed")

@@ -63,15 +63,16 @@ class Report:
 
     def show(self, ui: Ui) -> None:
         """The settings, a table for each section, and each thing to do once: first what is bad, then what helps."""
-        ui.table("settings in force", ["setting", "value", "from"], [[*vars(one).values()] for one in self.settings])
+        rows = [[one.name, f"{one.value} ({one.source})"] for one in self.settings]
+        ui.table("settings in force", ["setting", "value (from)"], rows)
         for section in self.sections:
             _table(section, ui)
         if self.saved:
-            ui.say(f"saved to {self.saved}; {_ROOTS_NOTE}")
+            ui.tell(f"saved to {self.saved}; {_ROOTS_NOTE}")
         _to_do(ui, "to do", self.bad)
         _to_do(ui, "worth doing", [one for one in self.diagnoses if one.state == "note" and one.fix])
         if not self.bad:
-            ui.say("nothing to do")
+            ui.tell("nothing to do")
 
 
 def _table(section: Section, ui: Ui) -> None:
@@ -92,7 +93,7 @@ def _to_do(ui: Ui, word: str, diagnoses: Sequence[Diagnosis]) -> None:
     for one in diagnoses:
         todo.setdefault(one.fix, []).append(one.subject)
     for fix, subjects in todo.items():
-        ui.say(f"{word} ({', '.join(dict.fromkeys(subjects))}): {fix}")
+        ui.tell(f"{word} ({', '.join(dict.fromkeys(subjects))}): {fix}")
 
 
 def refuse_existing(path: Path) -> None:

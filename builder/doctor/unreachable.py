@@ -27,7 +27,7 @@ def all_of(first: Unreachable, one: Loaded, settings: Settings, ui: Ui) -> Unrea
         return first
     asked = _purposes(needed)
     rows = [[host, "; ".join(asked.get(host, ["redirects and files"])), why] for host, why in bad.items()]
-    ui.table(f"{one.name}: hosts that cannot be used", ["host", "needed for", "why"], rows)
+    ui.table(f"{one.name}: hosts that cannot be used", ["host", "needed for", "why"], rows, talk=True)
     several = len(bad) > 1
     problem = f"{len(bad)} host{'s' if several else ''} that {one.name} needs cannot be used: {', '.join(bad)}"
     fix = f"let this machine reach {'them' if several else 'it'}, or name mirrors in modelstacks.toml (docs/proxies.md)"

@@ -49,9 +49,9 @@ def ensure(ui: Ui) -> dict[str, Any]:
     engine = Engine.connect()
     info = engine.info
     if todo.nothing:
-        ui.say(f"nothing to do: Docker Engine {info.version} with buildx {info.buildx} answers, mmdebstrap is there")
+        ui.tell(f"nothing to do: Docker Engine {info.version} with buildx {info.buildx} answers, mmdebstrap is there")
     else:
-        ui.say(f"Docker Engine {info.version} with buildx {info.buildx} answers at {info.host}")
+        ui.tell(f"Docker Engine {info.version} with buildx {info.buildx} answers at {info.host}")
     return {
         "engine": {"host": info.host, "version": info.version, "buildx": info.buildx, "store": info.store},
         "installed": [package.partition("/")[0] for package in todo.packages],

@@ -17,5 +17,5 @@ def show(title: str, matches: Sequence[Match], ui: Ui) -> None:
     ui.table(title, ["failure", "level", "lines", "words"], rows)
     for one in matches:
         follows = f" (follows from {one.follows})" if one.follows else ""
-        ui.say(f"{one.failure.id}{follows}: {one.cause}")
-        ui.say(f"  fix: {one.stack or one.fix}")
+        ui.tell(f"{one.failure.id}{follows}: {one.cause}")
+        ui.tell(f"  fix: {one.stack or one.fix}")

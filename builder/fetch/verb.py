@@ -32,5 +32,5 @@ def bring(
         lock = settle(whole, one.folder, settings, ui, frozen=fixed)
         indexes = dict(lock.indexes)
     done = fetch(lock.artifacts(), indexes, settings, ui, verify=verify, offline=offline)
-    ui.say(f"{one.name}: {len(done.fetched)} files fetched, {done.kept} were there")
+    ui.tell(f"{one.name}: {len(done.fetched)} files fetched, {done.kept} were there")
     return done

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import InputError
+from builder.files import sha256_text
 from builder.lock import store, together
 from builder.lock.model import Kind, folder_of
 
@@ -30,11 +31,12 @@ _KINDS: dict[str, Kind] = {
 @dataclass(frozen=True)
 class Glance:
     """inputs: the digest of what it was made from. whole: nothing is unresolved. files: the path, relative to the home
-    folder, and the size of each file to fetch."""
+    folder, and the size of each file to fetch. digest: of the lock, as its image's tag has it."""
 
     inputs: str
     whole: bool
     files: tuple[tuple[str, int], ...]
+    digest: str
 
 
 def glance(folder: Path) -> Glance:
@@ -44,12 +46,12 @@ def glance(folder: Path) -> Glance:
     version or stack, or lacks what is shown.
     """
     path = folder / store.STACK_LOCK
-    _, lock, _, pylock = together.pair(folder)
+    text, lock, _, pylock = together.pair(folder)
     try:
         store.require_own(str(lock["stack"]), path)
         rows = dict.fromkeys([*_packages(pylock, lock["routes"]), *_rows(lock)])
         files = tuple((f"{folder_of(kind)}/{_name(name)}", int(size)) for kind, name, size, *_ in rows)
-        return Glance(str(lock["inputs"]), not lock.get("unresolved"), files)
+        return Glance(str(lock["inputs"]), not lock.get("unresolved"), files, sha256_text(text))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError("it is no lock", where=str(path), why=repr(error)[:200], fix=together.relock(folder)) from None
 

@@ -84,7 +84,7 @@ def lock(
         together.mend(folder)
         old = readable(folder)  # one that cannot be read is made anew
         if old and not upgrade and old.inputs == digest(stack) and not old.unresolved and not misfit(stack, old):
-            ui.say(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
+            ui.tell(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
         ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
         lacking: dict[str, str] = {}
@@ -104,7 +104,7 @@ def lock(
             ui.warn(f"the lock of {stack.name} is not whole: {listed(fresh.unresolved)}; {again}")
         changes = changed(old, fresh)
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
-            ui.say(f"{stack.name}: the lock is up to date, nothing changed")
+            ui.tell(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, (), rebuilt)
         return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt)
 

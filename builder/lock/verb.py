@@ -68,7 +68,7 @@ def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, par
         ui.warn(f"{service.name} is not locked: {error.problem}; {again}")
         return {"stack": service.name, "unresolved": [{"kind": "base", "name": service.image}]}
     size = sum(blob.size for blob in done.blobs)
-    ui.say(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")
+    ui.tell(f"{service.name}: {done.reference}, {len(done.blobs)} blobs, {size} bytes")
     return {"stack": service.name, "reference": done.reference, "blobs": len(done.blobs), "bytes": size}
 
 

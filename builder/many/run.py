@@ -82,7 +82,7 @@ def make_all(loaded: Sequence[Loaded], words: Sequence[str], settings: Settings,
     places = write(outcomes, settings.build)
     rows = [[one.stack, one.state, f"{one.seconds:.1f}", one.error()[:200]] for one in outcomes]
     ui.table("", ["stack", "", "seconds", "error"], rows)
-    ui.say(f"summary: {', '.join(map(str, places))}")
+    ui.tell(f"summary: {', '.join(map(str, places))}")
     return outcomes
 
 

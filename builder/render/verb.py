@@ -20,7 +20,7 @@ def write(one: Loaded, settings: Settings, ui: Ui) -> dict[str, Any]:
     if isinstance(one, Service):
         return write_running(one, settings, ui)
     rendered = contexts.render(one, locked(one), settings)
-    ui.say(f"{one.name}: {rendered.dockerfile}")
+    ui.tell(f"{one.name}: {rendered.dockerfile}")
     return rendered.document()
 
 
@@ -31,8 +31,8 @@ def write_running(one: Loaded, settings: Settings, ui: Ui) -> dict[str, Any]:
     """
     if isinstance(one, Service):
         composed = service.render(one, locked(one), settings)
-        ui.say(f"{one.name}: {composed.compose}")
+        ui.tell(f"{one.name}: {composed.compose}")
         return composed.document()
     written = running.render(one, locked(one), settings)
-    ui.say(f"{one.name}: {written.compose} and {written.pod}")
+    ui.tell(f"{one.name}: {written.compose} and {written.pod}")
     return written.document()

@@ -55,13 +55,13 @@ class Report:
         rows += [row("base root", self.base)] if self.base[0] else []
         rows += [row(f"layer {number}", pair) for number, pair in enumerate(self.layers)]
         ui.table(f"{self.stack}: {'identical' if self.identical else 'DIFFERENT'}", ["", "first", "second", ""], rows)
-        ui.say(f"compared: {self.compared} ({self.store} image store)")
+        ui.tell(f"compared: {self.compared} ({self.store} image store)")
         if self.files:
             ui.table("files that differ", ["path", "what", "first", "second"], [list(item) for item in self.files[:50]])
             if len(self.files) > 50:
-                ui.say(f"and {len(self.files) - 50} more; --json lists all")
+                ui.tell(f"and {len(self.files) - 50} more; --json lists all")
         elif not self.identical:
-            ui.say("every file is the same; only the encoding of layers or the configuration differs")
+            ui.tell("every file is the same; only the encoding of layers or the configuration differs")
 
 
 def reproduce(stack: Stack, lock: StackLock, settings: Settings, engine: Engine, ui: Ui) -> Report:

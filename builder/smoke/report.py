@@ -104,7 +104,7 @@ class SmokeReport:
         held = f", held against {self.stack}" if self.stack else ""
         ui.table(f"smoke tests of {self.name}{held}", ["check", "test", "outcome", "seconds", "reason"], rows)
         counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
-        ui.say(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")
+        ui.tell(f"{counts}{' (of an earlier run of the same image and tests)' if self.reused else ''}: {self.junit}")
         reasons = [one.reason for one in self.results if one.outcome == "failed"]
         if not reasons:
             return

@@ -1,4 +1,4 @@
-"""Talk: the only room that prints. Human talk goes to stderr; one JSON document, or a result's text, to stdout.
+"""Talk: the only room that prints. Results go to stdout: a table, lines of text, or one JSON document; talk to stderr.
 
 On a terminal long work shows bars; elsewhere plain lines. `NO_COLOR` is obeyed (rich does).
 rich is imported by the first line that is printed: `--help` and a run that only gives JSON need none of it.
@@ -8,13 +8,15 @@ rich is imported by the first line that is printed: `--help` and a run that only
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from builder.errors import InputErrors, ModelstacksError
 from builder.plain import plain
@@ -35,6 +37,18 @@ def human_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def _room(stream: TextIO) -> int | None:
+    """The columns of the terminal that a stream is, None where it is none: a file or a pipe has no width."""
+    if not stream.isatty():
+        return None
+    try:
+        seen = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        seen = 0
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isdecimal() and int(given) else seen or shutil.get_terminal_size().columns
 
 
 def _escape(text: str) -> str:
@@ -131,17 +145,53 @@ class Ui:
             if one.fix:
                 self.console.print(f"  fix: {_escape(spoken(one.fix))}")
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table of text cells."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        talk: bool = False,
+        spare: Sequence[str] | None = None,
+    ) -> None:
+        """A table of text cells: a result, or with talk=True a part of the talk.
 
-        table = Table(title=_escape(title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for number, column in enumerate(columns):
-            table.add_column(_escape(column), overflow="fold", no_wrap=number == 0)
-        for row in rows:
-            table.add_row(*(_escape(cell) for cell in row))
-        self.console.print(table, soft_wrap=False)
+        spare: keep each row to one line; these columns go where the screen is too narrow, the first named first.
+        """
+        from builder.ui import table
+
+        stream = self._stream(talk=talk)
+        names, cells = [plain(one) for one in columns], [[plain(cell) for cell in row] for row in rows]
+        if spare is None:
+            lines = table.side_by_side(names, cells, _room(stream) or _WIDE)
+        else:
+            lines = table.one_line_a_row(names, cells, _room(stream), spare)
+        titled = [*([plain(title)] if title else []), *([] if any(names) else [""])]
+        self._write(stream, titled, lines, head=2 if any(names) else 0)
+
+    def _stream(self, *, talk: bool) -> TextIO:
+        """Where a result goes: under --json stdout is kept for the document."""
+        return sys.stderr if talk or self.as_json else sys.stdout
+
+    def _write(self, stream: TextIO, title: Sequence[str], lines: Sequence[str], head: int) -> None:
+        if not (stream.encoding or "").lower().startswith("utf"):
+            lines = [line.replace("─", "-").replace("…", "...") for line in lines]
+        if stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":
+            title = [f"\x1b[1m{line}\x1b[0m" if line else "" for line in title]
+            lines = [f"\x1b[2m{line}\x1b[0m" if number < head else line for number, line in enumerate(lines)]
+        sys.stderr.flush()
+        stream.write("\n".join([*title, *lines, ""]) + "\n")
+        stream.flush()
+
+    def tell(self, text: str, *, whole: bool = False) -> None:
+        """One line of a result, beside its tables. whole: it holds a command to copy, and is not wrapped."""
+        from builder.ui import table
+
+        stream, said = self._stream(talk=False), plain(spoken(text))
+        room = None if whole else _room(stream)
+        sys.stderr.flush()
+        stream.write("\n".join(table.wrapped(said, room) if room else [said]) + "\n")
+        stream.flush()
 
     @contextmanager
     def transfer(self, what: str, total: int) -> Iterator[Transfer]:

@@ -36,7 +36,7 @@ ODD = (
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-@pytest.mark.parametrize("way", ["say", "step", "sub", "warn", "error", "table", "transfer"])
+@pytest.mark.parametrize("way", ["say", "step", "sub", "warn", "error", "table", "tell", "transfer"])
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 def test_no_text_is_obeyed(text: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
     ui = Ui()
@@ -52,7 +52,8 @@ def test_no_text_is_obeyed(text: str, way: str, capsys: pytest.CaptureFixture[st
             moving.advance(5)
     else:
         getattr(ui, way)(text)
-    said = capsys.readouterr().err
+    told = capsys.readouterr()
+    said = told.out if way in ("table", "tell") else told.err
     assert said and not _OBEYED.search(said)
     seen = plain(text)
     assert way == "table" or seen.replace("\n", "") in said.replace("\n", ""), "markup is shown as it stands"

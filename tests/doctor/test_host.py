@@ -136,7 +136,7 @@ def test_sections_have_their_own_titles_and_each_fix_is_said_once(capsys) -> Non
     slow = Diagnosis(check="name", subject="host.example", state="good", message="fine", figures={"seconds": 0.25})
     report = Report([], [Section("this machine", "", [bad, bad]), Section("network", "host", [slow])])
     report.show(Ui())
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert said.index("this machine") < said.index("no engine") < said.index("network") < said.index("host.example")
     assert said.count("make engine") == 1
     assert "to do (this machine): make engine" in said

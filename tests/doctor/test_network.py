@@ -143,8 +143,8 @@ def test_the_command_ends_with_0_where_all_is_good_and_3_where_something_is_bad(
         assert {one["state"] for one in document(good)["diagnoses"]} == {"good"}
         bad = cli(*words, env={"MODELSTACKS_INDEX": _index(server), "CA_BUNDLE": ""})
     assert bad.returncode == 3
-    assert f"to do (localhost:{server.port}): export CA_BUNDLE=FILE" in bad.stderr
-    assert "settings in force" in bad.stderr
+    assert f"to do (localhost:{server.port}): export CA_BUNDLE=FILE" in bad.stdout
+    assert "settings in force" in bad.stdout
 
 
 def test_an_existing_file_is_refused_before_anything_is_asked(site, ask, tmp_path):

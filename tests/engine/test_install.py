@@ -135,7 +135,7 @@ def test_nothing_is_done_where_an_engine_answers(engine: Engine, capsys: pytest.
     done = ensure(Ui())
     assert (done["installed"], done["started"]) == ([], False)
     assert done["engine"]["host"] == engine.info.host
-    assert "nothing to do" in capsys.readouterr().err
+    assert "nothing to do" in capsys.readouterr().out
 
 
 def test_an_endpoint_the_user_chose_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

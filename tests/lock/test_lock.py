@@ -116,8 +116,10 @@ def test_two_runs_at_once_give_one_lock(
     monkeypatch.setenv("MODELSTACKS_HOME", str(settings.home))
     monkeypatch.setenv("CA_BUNDLE", str(settings.ca_bundle[0]))
     command = [sys.executable, "-m", "builder", "--stacks", str(settings.stacks[0]), "lock", "one"]
-    runs = [subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=120)[1] for one in runs]
+    runs = [
+        subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = ["".join(one.communicate(timeout=120)) for one in runs]
     assert [one.returncode for one in runs] == [0, 0], said
     assert sum("the lock is fresh" in text for text in said) == 1, said
     assert versions(read(settings.stacks[0] / "one")) == {"alpha": "1.0"}
@@ -216,7 +218,7 @@ def test_a_later_build_of_what_is_locked_is_told_until_it_is_taken(
     assert kept.changes == (("beta", "", "1.0 (build 2)"),)
     assert kept.document()["rebuilt"] == [{"name": "alpha", "version": "1.0", "build": 3}]
     verb.lock(make_stack("alpha"), settings, Ui())
-    said = " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().out.split())
     assert "UPGRADE=1 takes the later build" in said
     assert "alpha 1.0 build 3" in said
     taken = run(make_stack("alpha"), upgrade=True)

@@ -39,16 +39,16 @@ class ContainerReport:
         """The facts, the findings, and what to do about the first one."""
         ui.table(f"container {self.evidence.container.name}", ["what", "seen"], _few(self._rows()))
         if not self.findings:
-            ui.say("nothing is wrong with what was looked at")
+            ui.tell("nothing is wrong with what was looked at")
             return
         rows = [[one.level, one.rule, one.where, one.problem, one.fix] for one in self.findings]
         ui.table("", ["level", "rule", "where", "problem", "fix"], _few(rows))
         first = self.findings[0]
-        ui.say(f"first: {first.fix}")
-        ui.say(f"because: {first.why}")
+        ui.tell(f"first: {first.fix}")
+        ui.tell(f"because: {first.why}")
         for title, lines in (("to try it now", first.try_now), ("in the image", first.image)):
             for line in lines:
-                ui.say(f"{title}: {line}")
+                ui.tell(f"{title}: {line}", whole=True)
 
     def write(self, path: Path) -> None:
         """Put the Markdown report at path. Raises InputError where it cannot be written."""
