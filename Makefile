@@ -15,6 +15,10 @@ override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLIN
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+# What is given on make's command line and read by nothing is a word mistyped.
+override KNOWN := $(GIVEN) CA_BUNDLE WHEELS PYTHON
+override given_unknown := $(filter-out $(KNOWN) MAKEFLAGS,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+export given_unknown
 override given_GPU := $(or $(given_GPU),auto)
 override comma := ,
 # IFS and -f: a list of names is split at commas and spaces, and no name is a pattern of files.
@@ -51,6 +55,7 @@ help: ## this list
 	@echo '0 done, 1 the job failed, 2 the input is wrong, 3 the surroundings lack something'
 
 venv: ## the virtual environment, from hash-checked wheels (every target makes it)
+	@$(if $(given_unknown),tools/variables.sh $(KNOWN))
 	@tools/venv.sh
 
 engine: venv ## have a usable Docker Engine and mmdebstrap: install and start them as root on Debian or Ubuntu

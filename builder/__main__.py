@@ -7,6 +7,7 @@ import os
 import sys
 
 HELP = f"{os.path.dirname(__file__)}/help.txt"  # noqa: PTH120 - pathlib is a fifth of what the page costs
+_OLDEST = (3, 10)  # Python
 _WIDTH = 80  # columns of HELP; no page of click's is wider
 
 
@@ -14,7 +15,13 @@ def main() -> None:
     """Run the command line; all but the page of help ends by SystemExit."""
     if not _told(sys.argv[1:]):
         _light()
-        from builder.cli import main as run  # noqa: PLC0415 - with click, which the page of help does not need
+        try:
+            from builder.cli import main as run  # noqa: PLC0415 - with click, which the page of help does not need
+        except (ImportError, SyntaxError, TypeError, AttributeError) as error:
+            if not (lacking := _lacking(error)):
+                raise
+            sys.stderr.write(lacking)
+            sys.exit(3)
 
         try:
             run()
@@ -39,6 +46,21 @@ def _told(words: list[str]) -> bool:
     except (OSError, UnicodeError):  # told by what runs otherwise, which ends by it as well
         return False
     return True
+
+
+def _lacking(error: BaseException) -> str:
+    """What is wrong with this Python, in a line and the one thing to do, "" where nothing is."""
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    if sys.version_info[:2] < _OLDEST:
+        found, wanted = (".".join(map(str, version)) for version in (sys.version_info[:2], _OLDEST))
+        problem = f"this is Python {found}, and modelstacks needs {wanted} or newer ({sys.executable})"
+    elif isinstance(error, ModuleNotFoundError) and missing != "builder":
+        problem = f"{sys.executable} lacks the package {missing}"
+    else:
+        return ""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    words = " ".join(["tools/modelstacks", *sys.argv[1:2]])
+    return f"error: {problem}\n  fix: run `{words}` in {root}, which makes an environment of its own\n"
 
 
 def _light() -> None:

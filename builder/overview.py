@@ -18,6 +18,7 @@ from builder.files import read_bounded
 from builder.host import nvidia
 from builder.host.model import Nvidia
 from builder.host.system import is_wsl, kernel
+from builder.kept import Kept
 from builder.lock import inputs_digest, store
 from builder.lock import service as service_locks
 from builder.lock.existing import readable
@@ -67,8 +68,8 @@ def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
     with ThreadPoolExecutor(1) as beside:
         asked = beside.submit(tagged, settings.image_prefix)  # while files are read
         driver, wsl = nvidia.read(), is_wsl(kernel())
-        images = _Images(asked, settings)
-        return [_row(one, settings, images, driver, wsl=wsl) for one in loaded]
+        images, kept = _Images(asked, settings), Kept(settings.cache_folder / "locks")
+        return [_row(one, settings, images, kept, driver, wsl=wsl) for one in loaded]
 
 
 class _Images:
@@ -97,13 +98,13 @@ class _Images:
         return ", ".join(one.removeprefix("NVIDIA ").removeprefix("GeForce ")[:24] for one in names) or "CPU"
 
 
-def _row(stack: Loaded, settings: Settings, images: _Images, driver: Nvidia, *, wsl: bool) -> Row:
+def _row(stack: Loaded, settings: Settings, images: _Images, kept: Kept, driver: Nvidia, *, wsl: bool) -> Row:
     if isinstance(stack, Service):
         return _service(stack, settings, images)
     state, lock = "none", None
     if store.exists(stack.folder):
         try:
-            lock = glance(stack.folder)
+            lock = glance(stack.folder, kept)
             whole = "fresh" if lock.whole else "partial"
             state = whole if lock.inputs == inputs_digest(stack) else "stale"
         except InputError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from builder.lock import store
 from builder.lock.existing import fresh, locked, required
 from builder.lock.verb import complete
 from builder.lock.verb import lock as write_lock
+from builder.render.running import COMPOSE, command
 from builder.settings import Settings
 from builder.smoke import GpuMode, SmokeReport, smoke
 from builder.spec import Loaded
@@ -31,6 +32,7 @@ from builder.spec.model import Stack
 from builder.spec.service import Service
 from builder.ui import Ui, human_bytes
 
+Ask = Callable[[], None] | None
 RECORD = "made.json"  # in build/NAME: the seconds of the last run that built it
 
 
@@ -42,11 +44,13 @@ class Made:
     fetched: Fetched
     report: SmokeReport
     seconds: dict[str, float]
+    command: str
 
     def document(self) -> dict[str, Any]:
         """For --json."""
         return {
             "image": self.built.document(),
+            "run": self.command,
             "fetch": self.fetched.document(),
             "smoke": self.report.document(),
             "seconds": {verb: round(value, 3) for verb, value in self.seconds.items()},
@@ -60,6 +64,9 @@ class Made:
         rows.append(["all, seconds", f"{sum(seconds.values()):.1f}"])
         ui.table(f"{built.stack}: {'built' if built.built else 'unchanged'}", ["", ""], rows)
         self.report.table(ui)
+        if self.report.green:
+            ui.tell(f"run it: {self.command}", whole=True)
+            ui.tell(f"more: docs/running.md; compose.yaml and pod.yaml: make compose STACK={built.stack}")
         if not self.report.green:
             problem = f"{self.report.failed} smoke tests of {built.stack} failed"
             raise JobError(problem, where=str(self.report.junit), fix="see the table above")
@@ -75,17 +82,27 @@ def timed(seconds: dict[str, float], verb: str) -> Iterator[None]:
         seconds[verb] = time.monotonic() - started
 
 
-def make(one: Loaded, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool = False, frozen: bool = False) -> Made:
+def make(
+    one: Loaded,
+    settings: Settings,
+    ui: Ui,
+    *,
+    gpu: GpuMode,
+    offline: bool = False,
+    frozen: bool = False,
+    ask: Ask = None,
+) -> Made:
     """Bring a stack from its file to a smoke-tested image; of a service, pull its image and test it.
 
-    offline: ask no network, neither to lock nor to fetch. frozen: refuse pending hashes.
+    offline: ask no network, neither to lock nor to fetch. frozen: refuse pending hashes. ask: called before a first
+    lock is resolved; it raises what keeps that from being done.
     Raises InputError (stack, lock or findings), JobError (a download, the build or a smoke test
     failed) or SurroundingsError.
     """
     if isinstance(one, Service):
         made = _service(one, settings, ui, gpu=gpu, offline=offline)
     else:
-        made = _stack(one, settings, ui, gpu=gpu, offline=offline, frozen=frozen)
+        made = _stack(one, settings, ui, gpu=gpu, offline=offline, frozen=frozen, ask=ask)
     if made.built.built:  # how long the next one may take
         seconds = {verb: round(value, 3) for verb, value in made.seconds.items()}
         write_atomic(settings.build / one.name / RECORD, json.dumps({"seconds": seconds}))
@@ -93,7 +110,9 @@ def make(one: Loaded, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool
     return made
 
 
-def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool, frozen: bool) -> Made:
+def _stack(
+    stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool, frozen: bool, ask: Ask = None
+) -> Made:
     seconds: dict[str, float] = {}
     if not store.exists(stack.folder):
         refuse_errors(check(stack, None), ui)
@@ -101,7 +120,7 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
         with timed(seconds, "lock"):
             from builder.lock import resolve
 
-            resolve.lock(stack, stack.folder, settings, ui, judge=judged(stack, ui))
+            resolve.lock(stack, stack.folder, settings, ui, judge=judged(stack, ui), ask=ask)
     with timed(seconds, "complete"):
         lock = required(stack, complete(stack, settings, ui, fixed=offline or frozen))
     with timed(seconds, "check"):
@@ -118,7 +137,7 @@ def _stack(stack: Stack, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: b
         built = build(stack, lock, settings, engine, ui)
     with timed(seconds, "smoke"):
         report = smoke(stack, lock, built.tag, settings, ui, engine, gpu=gpu, reuse=True)
-    return Made(built, fetched, report, seconds)
+    return Made(built, fetched, report, seconds, command(stack, built.tag))
 
 
 def _service(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offline: bool) -> Made:
@@ -142,7 +161,7 @@ def _service(service: Service, settings: Settings, ui: Ui, *, gpu: GpuMode, offl
         built = load_image(service, lock, settings, engine, ui)
     with timed(seconds, "smoke"):
         report = smoke_service(service, lock, settings, ui, engine, gpu=gpu)
-    return Made(built, fetched, report, seconds)
+    return Made(built, fetched, report, seconds, f"docker compose -f {settings.build / service.name / COMPOSE} up")
 
 
 def _require_network(one: Loaded, *, offline: bool) -> None:

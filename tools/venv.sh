@@ -112,7 +112,27 @@ trust() {
     [ ! -f "$work/ca.pem" ] || { PIP_CERT=$work/ca.pem && SSL_CERT_FILE=$work/ca.pem && export PIP_CERT SSL_CERT_FILE; }
 }
 
-say "==> making $venv with Python $version"
+# The lines of requirements.lock that are of one package.
+locked() { awk -v name="$1==" '/^[^ #]/ { ours = index($0, name) == 1 } ours' requirements.lock; }
+
+# By uv, which takes a tenth of pip's time; it is a wheel of requirements.lock like the others. Its index and trust are
+# pip's; which of several indexes has a file is all one, as its hash is known. False where it cannot do it, and pip then says why or does it.
+by_uv() {
+    locked uv > "$work/uv.lock"
+    [ -s "$work/uv.lock" ] && "$venv/bin/python" -m pip --disable-pip-version-check --no-input install "$@" --require-hashes \
+        --only-binary :all: --no-deps -r "$work/uv.lock" > "$work/uv.log" 2>&1 || return 1
+    if [ -z "$wheels" ]; then
+        index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$("$venv/bin/python" -m pip config get global.index-url 2> /dev/null)}}}
+        more=${UV_EXTRA_INDEX_URL:-${PIP_EXTRA_INDEX_URL:-$("$venv/bin/python" -m pip config get global.extra-index-url 2> /dev/null)}}
+        [ -z "$index" ] || set -- "$@" --default-index "$index"
+        for one in $more; do set -- "$@" --index "$one"; done
+    fi
+    "$venv/bin/uv" pip install --quiet --no-config --python "$venv/bin/python" --compile-bytecode --require-hashes \
+        --only-binary :all: --no-deps --index-strategy unsafe-best-match "$@" -r requirements.lock > "$work/uv.log" 2>&1
+}
+
+began=$(date +%s)
+say "==> making $venv with Python $version: $(grep -c '^[a-z]' requirements.lock) packages, some 10 to 60 s"
 rm -rf "$venv"
 "$python" -m venv "$venv" > "$work/venv.log" 2>&1 || { cat "$work/venv.log" >&2; fail "no virtual environment could be made" "see above"; }
 if [ -n "$wheels" ]; then
@@ -122,8 +142,17 @@ else
     trust
     set --
 fi
-pip install "$@" --require-hashes --only-binary :all: --no-deps -r requirements.lock
-pip install --no-deps --no-build-isolation --no-index -e .
+tool=uv
+if ! by_uv "$@"; then
+    tool=pip
+    say "    uv could not; now by pip"
+    pip install "$@" --require-hashes --only-binary :all: --no-deps -r requirements.lock
+fi
+if [ $tool != uv ] || ! "$venv/bin/uv" pip install --quiet --no-config --offline --python "$venv/bin/python" --no-deps \
+    --no-build-isolation --no-index -e . > "$work/uv.log" 2>&1; then
+    pip install --no-deps --no-build-isolation --no-index -e .
+fi
 # Where PYTHONDONTWRITEBYTECODE is set, each start would compile our own modules anew: a fifth of its time.
 "$venv/bin/python" -m compileall -q builder || say "warning: builder/ cannot hold byte code; each start takes longer"
 printf '%s\n%s\n' "$PWD" "$wanted" > "$stamp"
+say "    $venv is made, by $tool ($(($(date +%s) - began)) s)"

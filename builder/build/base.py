@@ -55,14 +55,14 @@ def ensure(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> str:
         if not re.fullmatch(_BY_DIGEST, base.reference):
             fix = "run `make lock`, and find out who changed the lock"
             raise InputError("the lock names a base image without its digest", why=repr(base.reference[:200]), fix=fix)
-        ui.step(f"pulling {base.reference}")
-        engine.pull(base.reference)
+        with ui.working(f"pulling {base.reference}"):
+            engine.pull(base.reference)
         engine.tag(base.reference, tag)
         return tag
     with held(settings.assets / "bases" / f"{base_key(base)}.lock"):
         made = archive(base, settings, ui)
-        ui.step(f"loading {tag} into the engine")
-        engine.load(made)
+        with ui.working(f"loading {tag} into the engine"):
+            engine.load(made)
     return tag
 
 
@@ -117,10 +117,10 @@ def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) ->
             raise JobError(problem, where=str(path), fix="run `make fetch`")
     with held(folder / f"{base_key(base)}.lock"), scratch(folder / ".scratch", "image-") as aside:
         archive = aside / "image.tar"
-        ui.step(f"loading {base.reference} into the engine")
-        manifest, blobs = image_blobs(base, settings)
-        write_archive(archive, base_tag(base), manifest, blobs)
-        engine.load(archive)
+        with ui.working(f"loading {base.reference} into the engine"):
+            manifest, blobs = image_blobs(base, settings)
+            write_archive(archive, base_tag(base), manifest, blobs)
+            engine.load(archive)
 
 
 def digest(base: LockedBase, engine: Engine) -> str:
@@ -138,16 +138,16 @@ def archive(base: LockedBase, settings: Settings, ui: Ui) -> Path:
     path = settings.assets / "bases" / f"{base_key(base)}.tar"
     if path.exists():
         return path
-    ui.step(f"bootstrapping {base.distribution} from {len(base.debs)} packages")
-    with scratch(path.parent / ".scratch", "bootstrap-") as folder:
+    what = f"bootstrapping {base.distribution} from {len(base.debs)} packages"
+    with ui.working(what) as work, scratch(path.parent / ".scratch", "bootstrap-") as folder:
         root = bootstrap(base, settings, folder, ui)
         aside = folder / "image.tar"
         _write(base, root, aside)
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(path)
+        work.done = f"base image: {human_bytes(path.stat().st_size)}"
     sync_folder(path.parent)
-    ui.say(f"base image: {human_bytes(path.stat().st_size)}")
     return path
 
 

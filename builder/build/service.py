@@ -49,6 +49,6 @@ def _load(service: Service, lock: ServiceLock, settings: Settings, engine: Engin
             raise JobError(problem, where=str(path), fix=f"run `make fetch STACK={service.name}`")
     with scratch(settings.assets / "bases" / ".scratch", "image-") as aside:
         archive = aside / "image.tar"
-        ui.step(f"loading {lock.reference} into the engine")
-        write_archive(archive, tag(service, lock, settings), *image_blobs(lock.base, settings))
-        engine.load(archive)
+        with ui.working(f"loading {lock.reference} into the engine"):
+            write_archive(archive, tag(service, lock, settings), *image_blobs(lock.base, settings))
+            engine.load(archive)

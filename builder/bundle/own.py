@@ -75,7 +75,6 @@ def _recorded(record: Path, lock: str) -> list[str]:
 
 
 def _download(wanted: str, python: str, folder: Path, settings: Settings, ui: Ui, *, offline: bool) -> list[str]:
-    ui.step(f"bringing our own wheels for Python {python} to {OWN_WHEELS}")
     with scratch(folder / ".scratch", "new-") as new:
         (new / "requirements.txt").write_text(wanted)
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--no-deps"]
@@ -89,7 +88,8 @@ def _download(wanted: str, python: str, folder: Path, settings: Settings, ui: Ui
         else:
             environment |= _trust(settings)
             command += ["--index-url", settings.index] if settings.index else []
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        with ui.working(f"bringing our own wheels for Python {python} to {OWN_WHEELS}"):
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
             why = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR:")), "")
             fix = f"put the wheels of requirements.lock into {OWN_WHEELS}" if offline else "see docs/settings.md"

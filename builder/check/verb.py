@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING
 
 from builder.check import Finding, check, packaged_facts, service
 from builder.errors import InputError, InputErrors
+from builder.files import sha256_text
+from builder.kept import Kept, code
 from builder.lock.existing import fresh
+from builder.lock.glance import seen
 from builder.lock.model import StackLock
 from builder.spec import Loaded
 from builder.spec.model import Stack
@@ -18,19 +24,40 @@ if TYPE_CHECKING:
     from builder.check.host import Here  # which most runs do not look at
 
 
-def examine(one: Loaded, here: Here | None, ui: Ui) -> list[Finding]:
+def examine(one: Loaded, here: Here | None, kept: Kept, ui: Ui) -> list[Finding]:
     """What is to be said of a stack or service and its lock, shown as it is found; errors are not raised.
 
-    here: this machine, which notes what it finds of a stack for itself. Raises InputError for a stale or damaged lock.
+    here: this machine, which notes what it finds of a stack for itself. kept: findings of runs before.
+    Raises InputError for a stale or damaged lock.
     """
     if isinstance(one, Service):
         gpus = [gpu.name for gpu in here.host.nvidia.gpus] if here else []
         return _shown(one.name, service.check(one, fresh(one), packaged_facts(), gpus), ui)
-    lock = fresh(one)
-    findings = _shown(one.name, check(one, lock), ui)
     if here:
+        lock = fresh(one)
+        findings = _shown(one.name, check(one, lock), ui)
         here.judge(one, lock, ui)
-    return findings
+        return findings
+    return _shown(one.name, _found(one, kept), ui)
+
+
+def _found(stack: Stack, kept: Kept) -> list[Finding]:
+    """What is to be said of a stack and its lock: as it was found before, where both are what they were then."""
+    files = seen(stack.folder)
+    if not files:  # without a lock it depends on the day
+        return check(stack, fresh(stack))
+    given = sha256_text(repr((files, stack, _rules())))
+    with suppress(TypeError):
+        if (rows := kept.get(str(stack.folder), given)) is not None:
+            return [Finding(**row) for row in rows]
+    found = check(stack, fresh(stack))
+    kept.put(str(stack.folder), given, [asdict(one) for one in found])
+    return found
+
+
+@cache
+def _rules() -> str:
+    return code("check", "lock", "spec", "smoke/checks")
 
 
 def _shown(name: str, findings: list[Finding], ui: Ui) -> list[Finding]:

@@ -16,12 +16,13 @@ def command(run: Run, stacks: tuple[str, ...], host: bool) -> None:
     """Hold stacks and locks against known facts."""
     from builder.check.host import Here
     from builder.check.verb import examine
+    from builder.kept import Kept
 
-    here = Here.look(run.settings) if host else None
+    here, kept = Here.look(run.settings) if host else None, Kept(run.settings.cache_folder / "checked")
     found, errors = {}, []
     for one in run.stacks.named(stacks, "all"):
         try:
-            found[one.name] = examine(one, here, run.ui)
+            found[one.name] = examine(one, here, kept, run.ui)
         except InputError as error:  # a stale or damaged lock, which hides nothing of the others
             errors.append(error)
     wrong = sum(finding.level == "error" for findings in found.values() for finding in findings)

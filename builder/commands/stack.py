@@ -29,8 +29,13 @@ def command(run: Run, stacks: tuple[str, ...], gpu: GpuMode, offline: bool, froz
     if len(loaded) == 1:
         from builder.stack import make
 
+        def ask() -> None:
+            from builder.doctor.unreachable import require_hosts
+
+            require_hosts(loaded[0], run.settings, run.ui)
+
         try:
-            made = make(loaded[0], run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen)
+            made = make(loaded[0], run.settings, run.ui, gpu=gpu, offline=offline, frozen=frozen, ask=ask)
         except Unreachable as error:
             from builder.doctor.unreachable import all_of
 

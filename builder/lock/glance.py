@@ -3,15 +3,18 @@ by `store.read`, which holds every word of it to a model; nothing that is taken 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.errors import InputError
-from builder.files import sha256_text
-from builder.lock import store, together
-from builder.lock.model import Kind, folder_of
+from builder.files import read_bounded, sha256_text
+from builder.kept import Kept
+from builder.lock import store, together, tomldoc
+from builder.lock.model import LOCK_VERSION, Kind, folder_of
 
 # The keys of stack.lock whose rows are files to fetch, and of what kind.
 _KINDS: dict[str, Kind] = {
@@ -26,6 +29,7 @@ _KINDS: dict[str, Kind] = {
     "toolchain-debs": "deb",
     "extension-sources": "source",
 }
+_FORM = 1  # of what is kept; another one is read anew
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,35 @@ class Glance:
     digest: str
 
 
-def glance(folder: Path) -> Glance:
-    """What the lock in a stack's folder says of itself.
+def glance(folder: Path, kept: Kept | None = None) -> Glance:
+    """What the lock in a stack's folder says of itself. kept: where that lies of a run before.
 
     Raises InputError where a file is missing or no TOML, the two do not belong together, or the lock is of another
     version or stack, or lacks what is shown.
     """
+    if kept is None:
+        return _read(folder)
+    given = seen(folder)
+    if (found := kept.get(str(folder), given)) and given:
+        with suppress(TypeError, ValueError, KeyError):
+            files = tuple((str(path), int(size)) for path, size in found["files"])
+            return Glance(str(found["inputs"]), bool(found["whole"]), files, str(found["digest"]))
+    new = _read(folder)
+    if given:
+        kept.put(str(folder), given, vars(new))
+    return new
+
+
+def seen(folder: Path) -> str:
+    """A digest of both files of a lock as they are, "" where one cannot be read."""
+    try:
+        files = [read_bounded(folder / name, tomldoc.LIMIT) for name in (store.STACK_LOCK, store.PYLOCK)]
+    except OSError:
+        return ""
+    return sha256_text(repr([hashlib.sha256(data).hexdigest() for data in files] + [LOCK_VERSION, _FORM]))
+
+
+def _read(folder: Path) -> Glance:
     path = folder / store.STACK_LOCK
     text, lock, _, pylock = together.pair(folder)
     try:

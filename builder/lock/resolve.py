@@ -24,6 +24,7 @@ from builder.lock.inputs import digest, listed
 from builder.lock.model import Artifact, LockedIndex, StackLock, Unresolved
 from builder.lock.routes import routes
 from builder.lock.schema import LAST_EPOCH
+from builder.lock.tags import clamped
 from builder.lock.unsolvable import without_wheels
 from builder.net.index import default_index, links
 from builder.net.session import Session
@@ -42,12 +43,14 @@ class Locked:
     """What `make lock` did: the lock, whether it was written, and each file that changed (name, before, after).
 
     rebuilt: (name, version, build) of what stays as it is locked while the index has a later build of that version.
+    first: there was none before.
     """
 
     lock: StackLock
     written: bool
     changes: tuple[tuple[str, str, str], ...]
     rebuilt: tuple[tuple[str, str, int], ...] = ()
+    first: bool = False
 
     def document(self) -> dict[str, Any]:
         """For --json."""
@@ -72,12 +75,14 @@ def lock(
     upgrade: bool = False,
     partly: bool = False,
     judge: Judge | None = None,
+    ask: Callable[[], None] | None = None,
 ) -> Locked:
     """Write the lock of a stack beside its stack file, or keep the one there where nothing asks for another.
 
     upgrade: resolve again without preferring what is locked. partly: leave what cannot be reached unresolved, which
     a later run resolves; a whole lock is never replaced by such a one. judge: called with the lock before it is written
-    and with who brings each package; what it raises keeps it from being written. Raises InputError where the stack
+    and with who brings each package; what it raises keeps it from being written. ask: called before
+    all is resolved anew; it raises what keeps that from being done. Raises InputError where the stack
     cannot be resolved, SurroundingsError where an index or archive cannot be reached; the old lock then stays.
     """
     with held(settings.build / stack.name / ".locking"):
@@ -86,9 +91,14 @@ def lock(
         if old and not upgrade and old.inputs == digest(stack) and not old.unresolved and not misfit(stack, old):
             ui.tell(f"{stack.name}: the lock is fresh, {len(old.artifacts())} files")
             return Locked(old, False, ())
-        ui.step(f"locking {stack.name} for Python {stack.python} on {stack.platform}")
+        if ask and (upgrade or old is None):
+            ask()
+        if said := clamped(stack):
+            ui.warn(said)
         lacking: dict[str, str] = {}
-        fresh, rebuilt, brought = _resolve(stack, settings, ui, None if upgrade else old, lacking, partly=partly)
+        with ui.working(f"locking {stack.name} for Python {stack.python} on {stack.platform}") as work:
+            fresh, rebuilt, brought = _resolve(stack, settings, ui, None if upgrade else old, lacking, partly=partly)
+            work.done = f"resolved: {len(fresh.wheels)} Python and {len(fresh.debs)} system packages"
         _refuse(stack, lacking, (lambda: judge(fresh, brought)) if judge else lambda: None)
         if old:
             _hold_to_known(old, fresh, folder)
@@ -106,7 +116,7 @@ def lock(
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.tell(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, (), rebuilt)
-        return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt)
+        return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt, first=old is None)
 
 
 def _refuse(stack: Stack, lacking: Mapping[str, str], judge: Callable[[], None]) -> None:

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
 from builder.spec.model import Stack
+
+UV_NEWEST = 40  # the newest glibc 2.N that uv's --python-platform takes, as `uv pip compile --help` lists them
+
+
+def platform(stack: Stack) -> str:
+    """The platform that uv is asked to resolve for: the stack's, or the newest that uv knows below it."""
+    return f"x86_64-manylinux_2_{min(_minor(stack), UV_NEWEST)}"
+
+
+def clamped(stack: Stack) -> str:
+    """What is to be said where uv does not know the stack's glibc yet, "" where it does."""
+    if _minor(stack) <= UV_NEWEST:
+        return ""
+    return (
+        f"glibc {stack.base.glibc} is newer than what uv {version('uv')} knows: it resolves for 2.{UV_NEWEST}, and "
+        "wheels that need a newer one are passed over"
+    )
+
+
+def _minor(stack: Stack) -> int:
+    return int(stack.base.glibc.split(".")[1])
 
 
 def rank(tags: Iterable[Tag], stack: Stack) -> int | None:

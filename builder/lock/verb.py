@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from builder.errors import Unreachable
 from builder.lock import service as services
@@ -16,7 +20,7 @@ from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack
 from builder.spec.service import Service
-from builder.ui import Ui
+from builder.ui import Ui, human_bytes
 
 if TYPE_CHECKING:
     from builder.lock.resolve import Judge
@@ -30,19 +34,22 @@ def lock(
     upgrade: bool = False,
     partly: bool = False,
     judge: Judge | None = None,
+    ask: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Write the lock, and show what changed; gives what it says for --json.
 
     upgrade: ask anew for what is locked. partly: leave what cannot be reached for a later run; of a service, whose
-    image is all there is, then nothing is written. judge: as `resolve.lock` has it.
+    image is all there is, then nothing is written. judge, ask: as `resolve.lock` has them.
     Raises as `resolve.lock` and `service.lock` do.
     """
     if isinstance(one, Service):
         return _service(one, settings, ui, upgrade=upgrade, partly=partly)
     from builder.lock import resolve
 
-    done = resolve.lock(one, one.folder, settings, ui, upgrade=upgrade, partly=partly, judge=judge)
-    if done.changes:
+    done = resolve.lock(one, one.folder, settings, ui, upgrade=upgrade, partly=partly, judge=judge, ask=ask)
+    if done.first:
+        _first(one, done.lock, ui)
+    elif done.changes:
         rows = [[item, old or "-", new or "-"] for item, old, new in done.changes]
         ui.table(f"{one.name}: what changed", ["package", "before", "after"], rows)
     if done.rebuilt:
@@ -56,6 +63,24 @@ def lock(
         ]
         ui.table(f"{one.name}: unresolved", ["kind", "part", "publicly known sha256"], rows)
     return done.document()
+
+
+def _first(stack: Stack, lock: StackLock, ui: Ui) -> None:
+    """A first lock: the packages that the stack names by version, everything else by number. The files have it all."""
+    asked = {canonicalize_name(Requirement(item).name) for item in stack.packages}
+    rows = [[item.project, item.version] for item in lock.wheels if item.project in asked]
+    counts = {
+        "Python packages that those need": len(lock.wheels) - len(rows),
+        "system packages": len(lock.debs),
+        "packages of the base": len(lock.base.debs),
+        "files of the compilers": len(lock.toolchain) + len(lock.toolchain_debs),
+        "sources": len(lock.sources) + len(lock.extension_sources),
+        "weights and archives": len(lock.weights) + len(lock.archives),
+    }
+    rows += [[name, str(count)] for name, count in counts.items() if count]
+    files = lock.artifacts()
+    size = human_bytes(sum(item.size for item in files))
+    ui.table(f"{stack.name}: locked, {len(files)} files, {size}", ["what", "version or number"], rows)
 
 
 def _service(service: Service, settings: Settings, ui: Ui, *, upgrade: bool, partly: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from builder.lock.known import known, write_stand_ins
 from builder.lock.model import Artifact, Kind, Unresolved
 from builder.lock.routes import Routes
 from builder.lock.run_uv import NoSolution, NotBuilt, mirror, run_uv, who_asks
-from builder.lock.tags import rank
+from builder.lock.tags import platform, rank
 from builder.lock.unsolvable import unsolvable, without_wheels
 from builder.net.session import Session, clean_url
 from builder.origin import Origin
@@ -224,7 +224,7 @@ def _compile(
         command += [
             "--config-file=uv.toml" if assumed else "--no-config",
             f"--python-version={stack.python}",
-            f"--python-platform={stack.platform}",
+            f"--python-platform={platform(stack)}",
         ]
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
         for name in (*stack.from_source, *sorted(routes.compiled), *lacking):

@@ -32,12 +32,12 @@ def new(name: str, inputs: Sequence[str], settings: Settings, ui: Ui) -> dict[st
     target = _target(name, settings)
     found = Found()
     for one in inputs:
-        ui.step(f"reading {one}")
-        _read(one, found, settings)
+        with ui.working(f"reading {one}"):
+            _read(one, found, settings)
     asking = decide.Asking(found)
     elsewhere = routing.routed(asking)
-    ui.say(f"asking the default index for {len(asking.asked)} projects")
-    offered = offers(set(asking.asked) - set(elsewhere), settings)
+    with ui.working(f"asking the default index for {len(asking.asked)} projects"):
+        offered = offers(set(asking.asked) - set(elsewhere), settings)
     if not offered and asking.asked:
         ui.warn("the default index cannot be reached: which packages have wheels is not known")
     everything = Stacks(settings).families()

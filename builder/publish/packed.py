@@ -87,8 +87,8 @@ def pack(engine: Engine, image: ImageFacts, folder: Path, ui: Ui, *, compression
             packed = Packed(config, tuple(known[one] for one in image.layers), folder)
             if _is(config, image):
                 return packed
-        ui.step(f"packing the layers ({compression})")
-        documents, layers = _taken(engine, image, folder, compression, known, ui)
+        with ui.working(f"packing the layers ({compression})"):
+            documents, layers = _taken(engine, image, folder, compression, known, ui)
         config = _config(documents, image)
         known |= layers
         if lost := [one for one in image.layers if one not in known]:

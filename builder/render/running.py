@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,14 @@ class Running:
     def document(self) -> dict[str, str]:
         """For --json."""
         return {"compose": str(self.compose), "pod": str(self.pod)}
+
+
+def command(stack: Stack, image: str) -> str:
+    """The command that runs an image as it is meant: its own program, or Python where it has none."""
+    words = ["docker", "run", "--rm", "-it", *(["--gpus", "all"] if stack.cuda else [])]
+    words += [word for port in stack.ports for word in ("-p", f"{port}:{port}")]
+    words += [image, *([] if stack.entrypoint or stack.cmd else ["python"])]
+    return shlex.join(words)
 
 
 def texts(stack: Stack, lock: StackLock, settings: Settings) -> dict[str, str]:

@@ -137,7 +137,7 @@ def _refuse_idle_gpu(subject: Subject, results: tuple[Result, ...]) -> None:
 
 
 def _pytest(checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> None:
-    """Run pytest in a process of its own, and show its lines as they come."""
+    """Run pytest in a process of its own; what it says is shown where it breaks, what it found is in the report."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     if engine and engine.command() != ["docker"]:  # testinfra calls plain `docker`, which has to reach the same engine
@@ -147,21 +147,23 @@ def _pytest(checks: list[Path], aside: Path, ui: Ui, engine: Engine | None) -> N
     command += ["-p", "no:cacheprovider", "-p", "builder.smoke.plugin", f"--smoke-brief={aside / 'session.json'}"]
     command.append(f"--junitxml={aside / 'junit.xml'}")
     said = []
-    with subprocess.Popen(
-        [*command, *map(str, checks)],
-        cwd=_ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        ui.working("running the smoke tests") as work,
+        subprocess.Popen(
+            [*command, *map(str, checks)],
+            cwd=_ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             for line in process.stdout or ():
                 said.append(line)
-                if line.strip():
-                    ui.sub("pytest", line.rstrip())
+                work.doing(line.partition("::")[2].strip())
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         finally:  # with its probes, and what these have left behind
             with suppress(ProcessLookupError, PermissionError):

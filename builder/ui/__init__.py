@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from builder.errors import InputErrors, ModelstacksError
 from builder.plain import plain
 from builder.ui.speech import spoken
+from builder.ui.work import LONG, Work
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,9 +98,12 @@ class Transfer:
         return f"{human_bytes(self.done)} of {human_bytes(self.total)}, {human_bytes(rate)}/s{left}"
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Take the bar off the screen; what took long leaves a line."""
         if self._bar is not None:
             self._bar.stop()
+        took = time.monotonic() - self._started
+        if took >= LONG:
+            self._ui.say(f"    {self._what}: {human_bytes(self.done)} ({took:.1f} s)")
 
 
 class Ui:
@@ -126,6 +130,10 @@ class Ui:
     def step(self, text: str) -> None:
         """One line that says what is being done now."""
         self.console.print(f"[bold]==>[/bold] {_escape(text)}")
+
+    def working(self, what: str) -> Work:
+        """Work that may take seconds, for the length of a with block; see `Work`."""
+        return Work(self, what)
 
     def sub(self, prefix: str, line: str) -> None:
         """One line of a program that was started, told apart from our own lines by its prefix."""

@@ -40,12 +40,12 @@ def verify(
     found = Verified(image)
     with Connection(host, settings, ui.warn) as connection:
         repository = Repository(connection, path)
-        ui.step(f"verifying {image}")
-        there = _manifest(repository, wanted, found)
-        if there is None:
-            return found
-        said = signed.statements(repository, key, name, found, wanted, smoke=required != "none")
-        config = content.image(repository, there, found)
+        with ui.working(f"verifying {image}"):
+            there = _manifest(repository, wanted, found)
+            if there is None:
+                return found
+            said = signed.statements(repository, key, name, found, wanted, smoke=required != "none")
+            config = content.image(repository, there, found)
     lock = content.lock(said, config, found)
     if lock:
         content.listed(said, lock, found)

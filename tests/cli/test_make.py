@@ -175,6 +175,29 @@ def test_what_the_makefile_names_itself_is_not_given(name: str, how: str, checko
         assert [one["words"][0] for one in said[-3:]] == ["check", "export", "smoke"]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("FROZN=1", "there is no make variable FROZN\n  fix: did you mean FROZEN=?"),
+        ("STAK=onnx-cpu", "there is no make variable STAK\n  fix: did you mean STACK=?"),
+        ("stack=onnx-cpu", "there is no make variable stack\n  fix: did you mean STACK=?"),
+        ("XYZZYQ=1", "there is no make variable XYZZYQ\n  fix: make help lists"),
+    ],
+)
+def test_a_mistyped_variable_is_refused_with_the_nearest(given: str, said: str, checkout: Path) -> None:
+    shutil.copy(REPO / "tools" / "variables.sh", checkout / "tools")
+    done = subprocess.run(
+        ["make", "build", given],
+        cwd=checkout,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and said in done.stderr
+    assert not (checkout / "said").exists(), "nothing was run"
+
+
 def test_every_variable_of_the_makefile_is_tried_here() -> None:
     lines = (REPO / "Makefile").read_text().splitlines()
     text = "\n".join(line for line in lines if not line.startswith("#"))

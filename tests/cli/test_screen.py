@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from builder.engine.client import Engine
 from builder.ui.table import width
-from tests.conftest import REPO, cli, write_stack
+from tests.conftest import HOME, REPO, cli, write_stack
 from tests.screen import Shown, on_terminal
 
 WIDTHS = (80, 100)
@@ -141,3 +143,24 @@ def test_where_no_engine_answers_the_list_says_so() -> None:
     assert done.returncode == 0
     assert "no engine answers" in done.stderr
     assert re.search(r"^onnx-cpu .* \?  ", done.stdout, re.MULTILINE)
+
+
+def test_a_stack_tells_its_smoke_tests_once_and_how_its_image_is_run(tiny: Path, engine: Engine) -> None:
+    evidence = HOME / "build" / "tiny" / "smoke" / "evidence.json"
+    evidence.unlink(missing_ok=True)
+    done = cli("--stacks", str(tiny), "stack", "tiny", "--gpu", "none")
+    assert done.returncode == 0, done.stderr
+    assert "pytest" not in done.stdout + done.stderr, "its lines are ours in the table"
+    tests = [one["test"] for one in json.loads(evidence.read_text())["results"]]
+    for test in tests:
+        words = test.removeprefix("test_").replace("_", " ")
+        assert done.stdout.count(words) == tests.count(test) and words not in done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("run it: ")]
+    words = shlex.split(line.removeprefix("run it: "))
+    assert words[:4] == ["docker", "run", "--rm", "-it"] and words[-1] == "python"
+    plain = [word for word in words if word != "-it"]
+    ran = subprocess.run(
+        [*plain, "-c", "import six; print(six.__version__)"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1.17.0\n"
+    assert "make compose STACK=tiny" in done.stdout

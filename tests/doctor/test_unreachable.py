@@ -33,12 +33,13 @@ weights:
   - {{url: 'https://localhost:{port}/c.pth', into: /workspace}}"""
 
 
-def test_every_host_that_refuses_or_has_no_name_is_named_at_once(tmp_path):
+@pytest.mark.parametrize("verb", [("stack", "--gpu", "none"), ("lock",)])
+def test_every_host_that_refuses_or_has_no_name_is_named_at_once(verb, tmp_path):
     port = _closed()
     write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"], extra=_wanting(port))
     index = f"https://127.0.0.1:{port}/simple"
     env = {"MODELSTACKS_INDEX": index, "XDG_CACHE_HOME": str(tmp_path), "COLUMNS": "200", **PROXIES}
-    done = cli("--json", "--stacks", str(tmp_path / "stacks"), "stack", "mine", "--gpu", "none", env=env)
+    done = cli("--json", "--stacks", str(tmp_path / "stacks"), *verb, "mine", env=env)
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in done.stderr.splitlines() if line.strip()}
     assert rows["git.invalid"].startswith("git source: them/code, them/one")
     assert rows["weights.invalid"].startswith("weights: a.pth, b.pth")
@@ -51,6 +52,7 @@ def test_every_host_that_refuses_or_has_no_name_is_named_at_once(tmp_path):
         assert host in error["problem"], "one who reads the last line alone is told all too"
     assert re.search(r"name mirrors in modelstacks\.toml", error["fix"])
     assert "make rehearsal" not in error["fix"], "there is none of this stack"
+    assert "locking mine" not in done.stderr, "hosts are asked before anything is resolved"
 
 
 def test_a_shipped_stack_leads_to_its_rehearsal(monkeypatch, tmp_path):

@@ -47,8 +47,8 @@ def gather(container: Container, ui: Ui, site: Sequence[str] = ()) -> Evidence:
     site: sha256 of the certificates that the site adds.
     """
     unseen: list[str] = []
-    ui.step(f"looking into the container {container.facts.name}")
-    pythons = _pythons(container, unseen)
+    with ui.working(f"looking into the container {container.facts.name}"):
+        pythons = _pythons(container, unseen)
     if not pythons:
         return Evidence(
             container=container.facts,

@@ -1,0 +1,48 @@
+"""A first lock is told in a few lines; a base that is newer than uv is resolved for, with a warning."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uv
+
+from builder.lock import tags, verb
+from builder.settings import Settings
+from builder.ui import Ui
+from tests.lock.conftest import Index, MakeStack, wheel
+
+
+def of_glibc(text: str) -> Any:
+    return SimpleNamespace(base=SimpleNamespace(glibc=text))
+
+
+def test_the_newest_glibc_is_that_of_the_locked_uv() -> None:
+    said = subprocess.run([uv.find_uv_bin(), "pip", "compile", "--help"], capture_output=True, text=True, check=True)
+    known = [int(number) for number in re.findall(r"x86_64-manylinux_2_([0-9]+)", said.stdout)]
+    assert max(known) == tags.UV_NEWEST
+
+
+@pytest.mark.parametrize(
+    ("glibc", "platform", "warned"), [("2.36", 36, False), ("2.40", 40, False), ("2.41", 40, True), ("2.99", 40, True)]
+)
+def test_a_newer_glibc_is_clamped_and_said(glibc: str, platform: int, warned: bool) -> None:
+    stack = of_glibc(glibc)
+    assert tags.platform(stack) == f"x86_64-manylinux_2_{platform}"
+    assert (f"glibc {glibc} is newer than what uv" in tags.clamped(stack)) is warned
+
+
+def test_a_first_lock_is_folded(index: Index, make_stack: MakeStack, settings: Settings, capsys: Any) -> None:
+    index.add(wheel("alpha", "1.0"))
+    index.add(wheel("beta", "1.0"))
+    verb.lock(make_stack("alpha"), settings, Ui())
+    said = capsys.readouterr().out
+    assert re.search(r"^one: locked, \d+ files, ", said, re.MULTILINE)
+    assert re.search(r"^alpha +1\.0$", said, re.MULTILINE)
+    assert re.search(r"^packages of the base +\d+$", said, re.MULTILINE)
+    assert "libc6" not in said, "what the stack does not name is a number"
+    verb.lock(make_stack("alpha", "beta"), settings, Ui())
+    assert re.search(r"^beta +- +1\.0$", capsys.readouterr().out, re.MULTILINE), "a later lock tells each change"
