@@ -119,6 +119,7 @@ locked() { awk -v name="$1==" '/^[^ #]/ { ours = index($0, name) == 1 } ours' re
 # pip's; which of several indexes has a file is all one, as its hash is known. False where it cannot do it, and pip then says why or does it.
 by_uv() {
     locked uv > "$work/uv.lock"
+    say "    bringing uv"
     [ -s "$work/uv.lock" ] && "$venv/bin/python" -m pip --disable-pip-version-check --no-input install "$@" --require-hashes \
         --only-binary :all: --no-deps -r "$work/uv.lock" > "$work/uv.log" 2>&1 || return 1
     if [ -z "$wheels" ]; then
@@ -127,6 +128,7 @@ by_uv() {
         [ -z "$index" ] || set -- "$@" --default-index "$index"
         for one in $more; do set -- "$@" --index "$one"; done
     fi
+    say "    uv brings the rest"
     "$venv/bin/uv" pip install --quiet --no-config --python "$venv/bin/python" --compile-bytecode --require-hashes \
         --only-binary :all: --no-deps --index-strategy unsafe-best-match "$@" -r requirements.lock > "$work/uv.log" 2>&1
 }

@@ -85,7 +85,7 @@ def compile_all(
             raise InputError("compiled wheels would be recorded in the lock", fix=unfrozen)
         for item in set(built) - set(lock.built):
             ui.say(f"recorded in stack.lock: {item.filename}, {human_bytes(item.size)}, sha256 {item.sha256}")
-        return store.write(folder, replace(lock, built=tuple(built)), instead_of=lock)
+        return store.write(folder, replace(lock, built=tuple(built)), instead_of=lock, home=settings.home)
 
 
 def _folder(recipe: Recipe, settings: Settings) -> Path:

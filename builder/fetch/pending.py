@@ -31,7 +31,9 @@ def settle(lock: StackLock, folder: Path, settings: Settings, ui: Ui, *, frozen:
         lock = read(folder)  # another run may have recorded some meanwhile
         first = First(settings, session, ui)
         while item := next(filter(_open, (*lock.archives, *lock.weights)), None):
-            lock = store.write(folder, _recorded(lock, item, first.seen(item, lock)), instead_of=lock)
+            lock = store.write(
+                folder, _recorded(lock, item, first.seen(item, lock)), instead_of=lock, home=settings.home
+            )
     return lock
 
 

@@ -1,7 +1,10 @@
-"""What pylock.toml may say: of what PEP 751 allows only what this program writes. No IO here."""
+"""What pylock.toml may say: of what PEP 751 allows only what this program writes."""
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +16,12 @@ from builder.spec.parts import Frozen
 from builder.spec.text import HttpsUrl, Sha256, Text, refuse
 
 WHEELHOUSE = "../../wheels"  # as seen from stacks/NAME, the layout that every checkout has
+_PLACE = re.compile(r"(?:[^/\x00-\x1f\x7f]{1,255}/){0,64}wheels/")  # of a user's own folder: where it was locked
+
+
+def wheelhouse(folder: Path, home: Path) -> str:
+    """Where the wheels lie as seen from a stack's folder, as PEP 751 has paths: relative to the file they stand in."""
+    return Path(os.path.relpath(home.resolve() / "wheels", folder.resolve())).as_posix()
 
 
 class Hashes(Frozen):
@@ -29,7 +38,7 @@ class PythonFile(Frozen):
 
     @model_validator(mode="after")
     def _placed(self) -> PythonFile:
-        if self.path != f"{WHEELHOUSE}/{self.name}":
+        if not _PLACE.fullmatch(self.path.removesuffix(self.name)) or not self.path.endswith(self.name):
             raise refuse(f"{self.name} is at another path than {WHEELHOUSE}", "")
         return self
 

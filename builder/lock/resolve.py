@@ -116,7 +116,9 @@ def lock(
         if old and replace(fresh, epoch=old.epoch, digest=old.digest) == old:
             ui.tell(f"{stack.name}: the lock is up to date, nothing changed")
             return Locked(old, False, (), rebuilt)
-        return Locked(store.write(folder, fresh, instead_of=old), True, changes, rebuilt, first=old is None)
+        return Locked(
+            store.write(folder, fresh, instead_of=old, home=settings.home), True, changes, rebuilt, first=old is None
+        )
 
 
 def _refuse(stack: Stack, lacking: Mapping[str, str], judge: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock import together, tomldoc
 from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
-from builder.lock.pylock import WHEELHOUSE, PylockFile
+from builder.lock.pylock import WHEELHOUSE, PylockFile, wheelhouse
 from builder.lock.schema import LockFile, Row
 from builder.lock.together import PYLOCK, STACK_LOCK, relock
 from builder.origin import DEFAULT_INDEX
@@ -91,25 +91,25 @@ def _url(lock: LockFile, index: str) -> str | None:
     return None if index == "default" else lock.indexes[index].url
 
 
-def write(folder: Path, lock: StackLock, *, instead_of: StackLock | None = None) -> StackLock:
+def write(folder: Path, lock: StackLock, *, instead_of: StackLock | None = None, home: Path | None = None) -> StackLock:
     """Write both files of a lock; returns it with its digest set.
 
     instead_of: the lock that it was made from. Raises JobError, with nothing written, where another run wrote one
-    meanwhile.
+    meanwhile. home: the folder of wheels/, if not two above.
     """
-    pylock = pylock_text(lock)
+    pylock = pylock_text(lock, wheelhouse(folder, home) if home else WHEELHOUSE)
     text = _lock_text(lock, sha256_text(pylock))
     together.put(folder, pylock, text, instead_of=instead_of.digest if instead_of else "")
     return read(folder)
 
 
-def pylock_text(lock: StackLock) -> str:
-    """The PEP 751 text of a lock's Python packages; paths are relative to the stack's folder."""
+def pylock_text(lock: StackLock, place: str = WHEELHOUSE) -> str:
+    """The PEP 751 text of a lock's Python packages; paths are relative to the stack's folder. place: of the wheels."""
     packages: list[dict[str, Any]] = []
     for item in lock.wheels:
         entry = {
             "name": item.filename,
-            "path": f"{WHEELHOUSE}/{item.filename}",
+            "path": f"{place}/{item.filename}",
             "size": item.size,
             "hashes": {"sha256": item.sha256},
         }

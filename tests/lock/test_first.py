@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tomli
 import uv
 
-from builder.lock import tags, verb
+from builder.lock import read, tags, verb
+from builder.lock.pylock import WHEELHOUSE, wheelhouse
 from builder.settings import Settings
 from builder.ui import Ui
 from tests.lock.conftest import Index, MakeStack, wheel
@@ -46,3 +50,26 @@ def test_a_first_lock_is_folded(index: Index, make_stack: MakeStack, settings: S
     assert "libc6" not in said, "what the stack does not name is a number"
     verb.lock(make_stack("alpha", "beta"), settings, Ui())
     assert re.search(r"^beta +- +1\.0$", capsys.readouterr().out, re.MULTILINE), "a later lock tells each change"
+
+
+def test_paths_of_pylock_lead_to_the_wheels_from_a_folder_of_ones_own(
+    index: Index, make_stack: MakeStack, settings: Settings
+) -> None:
+    index.add(wheel("alpha", "1.0"))
+    stack = make_stack("alpha")
+    home = settings.home / "elsewhere" / "home"
+    home.mkdir(parents=True)
+    verb.lock(stack, replace(settings, home=home), Ui())
+    (package,) = tomli.loads((stack.folder / "pylock.toml").read_text())["packages"]
+    path = package["wheels"][0]["path"]
+    assert (
+        not path.startswith("/") and (stack.folder / path).resolve() == home / "wheels" / "alpha-1.0-py3-none-any.whl"
+    )
+    assert [one.filename for one in read(stack.folder).wheels] == ["alpha-1.0-py3-none-any.whl"]
+    before = (stack.folder / "pylock.toml").read_bytes()
+    verb.lock(stack, settings, Ui(), upgrade=True)
+    assert (stack.folder / "pylock.toml").read_bytes() == before, "another place alone changes no lock"
+
+
+def test_in_a_checkout_they_are_what_they_always_were() -> None:
+    assert wheelhouse(Path("/any/stacks/one"), Path("/any")) == WHEELHOUSE

@@ -164,7 +164,9 @@ def test_every_fault_is_told_with_its_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["stack.lock", "pylock.toml"])
 @pytest.mark.parametrize("what", ["fifo", "device", "folder", "large", "socket", "binary"])
-def test_a_lock_that_is_no_plain_file_is_refused_at_once(folder: Path, name: str, what: str) -> None:
+def test_a_lock_that_is_no_plain_file_is_refused_at_once(
+    folder: Path, name: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = folder / name
     path.unlink()
     if what == "fifo":
@@ -180,7 +182,7 @@ def test_a_lock_that_is_no_plain_file_is_refused_at_once(folder: Path, name: str
         import socket
 
         with socket.socket(socket.AF_UNIX) as one:
-            os.chdir(folder)
+            monkeypatch.chdir(folder)
             one.bind(name)
     else:
         path.write_bytes(b"version = 1\n\xff\xfe\x00")
