@@ -15,10 +15,6 @@ override GIVEN := STACK GPU JSON TLS STACKS UPGRADE PENDING VERIFY FROZEN OFFLIN
 $(foreach name,$(GIVEN),$(eval override given_$(name) := $$(value $(name)))$(eval export given_$(name))$(eval unexport $(name)))
 # tools/venv.sh and the program read these by their own names.
 $(foreach name,CA_BUNDLE OFFLINE WHEELS PYTHON,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
-# What is given on make's command line and read by nothing is a word mistyped.
-override KNOWN := $(GIVEN) CA_BUNDLE WHEELS PYTHON
-override given_unknown := $(filter-out $(KNOWN) MAKEFLAGS,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
-export given_unknown
 override given_GPU := $(or $(given_GPU),auto)
 override comma := ,
 # IFS and -f: a list of names is split at commas and spaces, and no name is a pattern of files.
@@ -168,3 +164,8 @@ completion: venv ## print the shell completion script (SHELL_NAME=bash, zsh or f
 clean: ## remove build/ and the tools' caches; never wheels/ or assets/
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
 	@find builder tests bench tools stacks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is given on make's command line and read by nothing is a word mistyped; at the end, where all else has its origin.
+override KNOWN := $(GIVEN) CA_BUNDLE WHEELS PYTHON
+override given_unknown := $(filter-out $(KNOWN) MAKEFLAGS,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+export given_unknown

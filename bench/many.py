@@ -24,7 +24,7 @@ from startup import HERE, seconds
 
 from builder.lock import inputs_digest
 from builder.settings import load
-from builder.spec import Stacks
+from builder.spec import Stacks, built
 
 COUNTS = (12, 50, 500)
 MODELS = ("onnx-cpu", "ort-cudnn9", "gsplat", "torch-cu13", "ort-cu13")
@@ -43,7 +43,7 @@ def folder(place: Path, count: int) -> Path:
         lock.write_text(lock.read_text().replace(f'stack = "{model}"', f'stack = "{name}"', 1))
     stacks = Stacks(load(stacks=(place,)))
     for name in names:
-        lock, inputs = place / name / "stack.lock", inputs_digest(stacks.load(name))
+        lock, inputs = place / name / "stack.lock", inputs_digest(built(stacks.load(name)))
         lock.write_text(re.sub(r'(?m)^inputs = ".*"$', f'inputs = "{inputs}"', lock.read_text(), count=1))
     return place
 

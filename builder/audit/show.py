@@ -14,12 +14,12 @@ def show(one: Audited, asked: Sequence[str], ui: Ui) -> None:
     """A table of what is known, and a line for each thing that an exit code does not say."""
     accepted = len(one.vulnerable) - len(one.open)
     told = f"{len(one.open)} known vulnerabilities" + (f", {accepted} more accepted" if accepted else "")
-    ui.say(f"{one.stack}: {one.packages} packages, {told} (asked: {', '.join(asked) or 'nobody'})")
+    ui.tell(f"{one.stack}: {one.packages} packages, {told} (asked: {', '.join(asked) or 'nobody'})")
     if one.vulnerable:
         rows = [_row(item) for item in sorted(one.vulnerable, key=lambda item: (bool(item.accepted), item.package))]
         ui.table("", ["package", "advisory", "fixed in", "what"], rows)
     if one.unknown:
-        ui.say(f"  not known there, so nothing is known of them: {_some([item.name for item in one.unknown])}")
+        ui.tell(f"  not known there, so nothing is known of them: {_some([item.name for item in one.unknown])}")
     if one.unasked:
         ui.warn(f"{one.stack}: nobody could be asked about {_some([item.name for item in one.unasked])}")
     for key in one.idle:

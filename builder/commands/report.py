@@ -30,5 +30,5 @@ def command(run: Run, stacks: tuple[str, ...], out: Path | None, evidence: tuple
     written = write(
         run.stacks.named(stacks, "all"), run.settings, out or run.settings.build / "report", given(evidence)
     )
-    run.ui.say(f"pages of stacks: {len(written) - 1}; the index of them: {written[0]}")
+    run.ui.tell(f"pages of stacks: {len(written) - 1}; the index of them: {written[0]}")
     run.ui.document({"index": str(written[0]), "pages": {path.stem: str(path) for path in written[1:]}})

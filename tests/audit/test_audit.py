@@ -39,7 +39,7 @@ def test_what_is_known_is_told_and_ends_with_1(here: Site, tmp_path: Path) -> No
     said = cli("audit", "mini", "--advisories", str(path), env=here.environment)
     assert "2 advisories, the newest of 2026-11-01" in said.stderr
     assert "known vulnerabilities: 1 in mini" in said.stderr
-    assert "CVE-2026-1" in said.stderr
+    assert "CVE-2026-1" in said.stdout
 
 
 def test_nothing_known_is_0(here: Site, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_an_accepted_one_is_0_by_any_of_its_names_and_stays_visible(here: Site, 
     assert [(row["package"], row["accepted"]) for row in found["vulnerable"]] == [("alpha", WHY), ("beta", "")]
     accepting(here, CVE_2026_1=WHY, PYSEC_2026_2=WHY)
     said = cli("audit", "mini", "--advisories", str(path), env=here.environment)
-    assert (said.returncode, said.stderr.count(f"accepted: {WHY}")) == (0, 2)
+    assert (said.returncode, said.stdout.count(f"accepted: {WHY}")) == (0, 2)
 
 
 def test_an_acceptance_that_nothing_matches_is_told(here: Site, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_stale_lock_is_told_and_hides_nothing(here: Site, tmp_path: Path) -> N
 
 def test_words_of_an_advisory_steer_no_terminal(here: Site, tmp_path: Path) -> None:
     path = written(tmp_path / "known", advisory("alpha", ALPHA, summary="\x1b[2Jgone [red]x[/red]\u202e"))
-    said = cli("audit", "mini", "--advisories", str(path), env=here.environment).stderr
+    said = cli("audit", "mini", "--advisories", str(path), env=here.environment).stdout
     assert "\x1b" not in said
     assert "\u202e" not in said
     assert "[red]x[/red]" in said

@@ -31,7 +31,7 @@ def mine(tmp_path: Path) -> Path:
 
 def listed(stacks: Path, cache: Path) -> str:
     done = cli("--json", "--stacks", str(stacks), "list", env={"MODELSTACKS_CACHE": str(cache)})
-    return next(row["lock"] for row in document(done)["stacks"] if row["name"] == "mine")
+    return str(next(row["lock"] for row in document(done)["stacks"] if row["name"] == "mine"))
 
 
 def test_a_changed_lock_is_seen_and_a_spoiled_cache_is_none(mine: Path, tmp_path: Path) -> None:
