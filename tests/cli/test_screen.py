@@ -47,6 +47,14 @@ ui.table("", ["fault in", "where", "why"], [["a layer", "sha256:" + "ab" * 32, "
 ui.table("gsplat: unresolved", ["kind", "part", "publicly known sha256"],
          [["wheel", "torch-2.7.1+cu128-cp310-cp310-manylinux_2_28_x86_64.whl", "ab" * 32], ["base", "ubuntu", "-"]])
 """,
+    "doctor of a container": """
+ui.table("", ["level", "rule", "where", "problem", "fix"], [["error", "numpy_abi", "/usr/bin/python3",
+         "cv2 (opencv-python-headless 4.9.0.80) cannot be imported", "install numpy<2, or a newer release of it"]])
+""",
+    "audit": """
+ui.table("", ["package", "advisory", "fixed in", "what"], [["pillow 9.5.0\\n(build only)",
+         "GHSA-j7hp-h8jx-5ppr\\nCVE-2023-4863", "10.0.1", "libwebp writes over the end of a buffer"]])
+""",
     "several stacks": """
 ui.table("", ["stack", "", "seconds", "error"], [["onnx-cpu", "made", "12.1", ""],
          ["talkinggaussian-modern", "failed", "1.0", "the lock is not whole: a host could not be reached"]])
