@@ -51,12 +51,9 @@ class Outcome:
 
 
 def width(wanted: int, settings: Settings) -> int:
-    """How many are made at a time. wanted: 0 for what this machine bears.
-
-    That is one more than cores, as each waits now and then, for a disk or an engine; bench/many.py measures it.
-    """
+    """How many are made at a time. wanted: 0 for what this machine bears."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(wanted or (os.cpu_count() or 1) + 1, memory // _MEMORY, settings.jobs))
+    return max(1, min(wanted or os.cpu_count() or 1, memory // _MEMORY, settings.jobs))
 
 
 def make_all(loaded: Sequence[Loaded], words: Sequence[str], settings: Settings, ui: Ui, *, jobs: int) -> list[Outcome]:
