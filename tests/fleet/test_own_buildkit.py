@@ -112,7 +112,7 @@ def test_steps_that_one_engine_left_in_a_registry_are_taken_by_another(
         with _far("overlay2", cable.namespace, store) as two:
             assert _build(tiny, {**cached, "DOCKER_HOST": two.info.host}, two) == near
             log = LOG.read_text()
-        assert len(re.findall(r"^#\d+ CACHED$", log, re.MULTILINE)) >= 3
+        assert len(re.findall(r"^#\d+ CACHED$", log, re.MULTILINE)) >= 2
         assert not re.search(r"^#\d+ \d+\.\d+ ", log, re.MULTILINE), "a step ran"
         assert "exporting cache" not in log
         with _far("containerd", cable.namespace, store) as three:
