@@ -22,8 +22,9 @@ import tomli._parser
 from builder import origin
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.lock import pylock, schema, store, tomldoc
+from builder.lock import pylock, schema, store
 from builder.lock.service import ServiceLock, read_any
+from builder.spec import tomldoc
 
 REPO = Path(__file__).parents[1]
 SLOW = 5.0  # seconds, on a machine that does other things too

@@ -97,9 +97,12 @@ def stack_items(one: Loaded, settings: Settings) -> tuple[list[Item], StackLock 
     items = [text_item(f"stacks/{FAMILIES}/{stack.read_from.family[0].name}", stack.read_from.family[1])]
     items.append(text_item(f"stacks/{name}/{STACK_FILE}", stack.read_from.stack))
     items += [text_item(f"stacks/{name}/{part}", text) for part, text in store.texts(folder, lock).items()]
-    items += [text_item(f"stacks/{name}/{part}", (folder / part).read_bytes()) for part in stack.requirements]
+    items += [
+        text_item(f"stacks/{name}/{part}", (folder / part).read_bytes())
+        for part in (*stack.requirements, *stack.apt_keys)
+    ]
     items += [text_item(f"stacks/{name}/{CHECKS}/{part}.py", text) for part, text in own_checks(folder).items()]
-    for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays]):
+    for part, path in own_files(folder, [*(one.folder for one in stack.files), *stack.overlays, *stack.projects]):
         place = f"stacks/{name}/{FILES}/{part}"
         if why := bad_name(place):
             raise InputError(f"a bundle cannot hold {part!r}", where=str(path), why=why, fix="rename the file")

@@ -51,6 +51,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "build-cache", settings.build_cache or "none"
     yield "files", settings.files or "none"
     yield "mount-weights", " ".join(settings.mount_weights) or "none"
+    yield "security", "on" if settings.security else "off"
     yield "engine", settings.engine or "docker's own choice"
     yield "tls", settings.tls
     yield "ca-bundle", _paths(settings.ca_bundle) or "none"
@@ -62,6 +63,8 @@ def _own(settings: Settings) -> Iterator[tuple[str, str]]:
         yield f"tokens.{host}", f"${variable}, {'set' if os.environ.get(variable) else 'not set'}"
     for host, files in settings.client_certificates.items():
         yield f"client-certificates.{host}", str(files.cert)
+    for host, ssh in settings.git_ssh.items():
+        yield f"git-ssh.{host}", f"{ssh.user}, port {ssh.port}, {ssh.key or 'keys of the agent'}"
 
 
 def _index(settings: Settings) -> str:

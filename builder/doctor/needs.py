@@ -105,7 +105,12 @@ def _archives(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
     for suite in boot.suites if boot else ():
         security = boot is not None and boot.distribution == "debian" and suite.endswith("-security")
         paths.setdefault("debian-security" if security else str(boot and boot.distribution), f"dists/{suite}/InRelease")
-    for deb in lock.debs if lock else ():
+    for own in stack.apt_archives:
+        label = f"archive of {urlsplit(own.url).hostname}"
+        yield from _mirrored(
+            Need(url=f"{own.address}/dists/{own.suite}/InRelease", kind="archive", label=label), settings
+        )
+    for deb in (one for one in (lock.debs if lock else ()) if one.origin.scheme == "archive"):
         paths.setdefault(deb.origin.place, deb.origin.path)
     for name, path in paths.items():
         need = Need(

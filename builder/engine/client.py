@@ -185,7 +185,7 @@ class Engine:
             limits = self._api.create_host_config(
                 network_mode="none",
                 read_only=True,
-                tmpfs={"/tmp": ""},  # noqa: S108
+                tmpfs={"/tmp": "exec"},  # noqa: S108
                 auto_remove=True,
                 device_requests=self.gpu_requests() if gpu else [],
             )

@@ -31,8 +31,9 @@ def run(
     limit: int,
     stdin: bytes = b"",
     env: Mapping[str, str],
+    user: str = "",
 ) -> Said:
-    """Run a program as the container's own user in the folder /, without a shell or a terminal.
+    """Run a program as a user ("": the container's own) in the folder /, without a shell or a terminal.
 
     stdin reaches the program and never ends, as a TLS connection has no end of its own for one direction. One that
     is stopped runs on inside: nobody can end it from here but by its container. What the engine refuses has code 1.
@@ -42,9 +43,8 @@ def run(
 
     until = time.monotonic() + seconds
     try:
-        made = client.api.exec_create(container, list(command), stdin=bool(stdin), environment=dict(env), workdir="/")[
-            "Id"
-        ]
+        asked: dict[str, Any] = {"stdin": bool(stdin), "environment": dict(env), "workdir": "/", "user": user}
+        made = client.api.exec_create(container, list(command), **asked)["Id"]
         with _Attached(client.api, made) as attached:
             attached.send(stdin)
             kept, ended = gather(attached.pieces, dict.fromkeys(_STREAMS.values()), seconds, limit)

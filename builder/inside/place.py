@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from builder.engine.endpoint import Endpoint
 from builder.inside import bounded, execute
@@ -18,7 +19,7 @@ class Place:
     """A container of an engine (endpoint, container), else this machine, in a folder ("": the caller's).
 
     python: the interpreter of probes. options: its options. environment: variables beside those that are there.
-    group: on this machine, whether what runs has a process group of its own.
+    group: on this machine, whether what runs has a process group of its own. user: of a container, "" for its own.
     """
 
     python: str
@@ -28,6 +29,7 @@ class Place:
     folder: str = ""
     options: tuple[str, ...] = ("-B",)
     group: bool = True
+    user: str = ""
 
     @property
     def backend(self) -> str:
@@ -41,9 +43,8 @@ class Place:
         """
         if self.endpoint:
             client = self.endpoint.client(_ENGINE_SECONDS)
-            return execute.run(
-                client, self.container, words, seconds=seconds, limit=limit, stdin=stdin, env=self.environment
-            )
+            bounds: dict[str, Any] = {"seconds": seconds, "limit": limit, "stdin": stdin}
+            return execute.run(client, self.container, words, **bounds, env=self.environment, user=self.user)
         return bounded.run(
             words,
             seconds=seconds,

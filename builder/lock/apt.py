@@ -21,14 +21,16 @@ from urllib.parse import unquote
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import held, scratch, sha256_of, sha256_text
+from builder.lock import ownapt
 from builder.lock.model import Artifact
 from builder.net.aptlogin import apt_logins
 from builder.net.archive import archive
 from builder.net.tls import ca_bundle
 from builder.net.untrusted import untrusted
-from builder.net.urls import clean_text, without_login
+from builder.net.urls import clean_text, quoted, without_login
 from builder.origin import Origin
 from builder.settings import Settings
+from builder.spec.parts import AptArchive
 
 _COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
 _URI_LINE = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
@@ -80,12 +82,13 @@ class Apt:
         url = unquote(match["url"])
         name, mirror = next(pair for pair in self.mirrors.items() if url.startswith(f"{unquote(pair[1])}/"))
         project, version, _ = match["file"].split("_", 2)
+        path = url.removeprefix(unquote(mirror)).lstrip("/")
         return Artifact(
             kind="deb",
             filename=match["file"],
             size=int(match["size"]),
             sha256=match["sha256"],
-            origin=Origin("archive", name, path=url.removeprefix(unquote(mirror)).lstrip("/")),
+            origin=Origin("https", f"{name}/{quoted(path)}") if "://" in name else Origin("archive", name, path=path),
             project=unquote(project),
             version=unquote(version),
         )
@@ -117,11 +120,18 @@ class Apt:
 
 @contextmanager
 def opened(
-    distribution: str, suites: Sequence[str], settings: Settings, *, keyrings: Sequence[Path] = ()
+    distribution: str,
+    suites: Sequence[str],
+    settings: Settings,
+    *,
+    keyrings: Sequence[Path] = (),
+    own: Sequence[AptArchive] = (),
+    beside: Path = Path(),
 ) -> Iterator[Apt]:
     """An Apt for these suites of a distribution, with fresh package lists, held for the length of a with block.
 
-    keyrings: where the archive's keys are; default the host's package of that distribution's keys.
+    keyrings: where the archive's keys are; default the host's package of that distribution's keys. own: further
+    archives, whose keys lie in beside; what the distribution has is taken from there only where they claim it.
     Raises SurroundingsError without apt or keys on this host, or without a mirror that answers.
     """
     if not shutil.which("apt-get"):
@@ -132,7 +142,7 @@ def opened(
         fix = f"apt-get install {distribution}-archive-keyring"
         raise SurroundingsError(f"the keys of the {distribution} archive are missing", where=str(missing[0]), fix=fix)
     names = sorted({_archive_of(distribution, suite) for suite in suites})
-    cached = _kept(distribution, suites, keys, settings)
+    cached = _kept(distribution, [*suites, *map(repr, own)], [*keys, *(beside / one.key for one in own)], settings)
     with (
         held(cached / ".held", wait=False) as ours,
         scratch(settings.assets / ".scratch", "apt-") as folder,
@@ -141,6 +151,7 @@ def opened(
         signed = ",".join(str(path) for path in keys)
         found: Apt | None = None
         choices = {name: settings.mirrored(archive(settings, name)) for name in names}
+        choices |= {one.address: settings.mirrored(one.address) for one in own}
         for turn in range(turns := max(len(addresses) for addresses in choices.values())):
             mirrors = {name: addresses[min(turn, len(addresses) - 1)] for name, addresses in choices.items()}
             sources = [
@@ -149,7 +160,10 @@ def opened(
                 f"{_COMPONENTS[distribution]}"
                 for suite in suites
             ]
-            found = _updated(Path(folder, str(turn)), kept, sources, mirrors, settings, last=turn + 1 == turns)
+            sources += ownapt.lines(own, beside, mirrors, folder)
+            preferred = ownapt.preferences(own, mirrors, folder)
+            last = turn + 1 == turns
+            found = _updated(Path(folder, str(turn)), kept, sources, mirrors, settings, last=last, more=preferred)
             if found:
                 break
         try:
@@ -173,11 +187,18 @@ def _kept(distribution: str, suites: Sequence[str], keys: Sequence[Path], settin
 
 
 def _updated(
-    home: Path, kept: Path, sources: Sequence[str], mirrors: Mapping[str, str], settings: Settings, *, last: bool
+    home: Path,
+    kept: Path,
+    sources: Sequence[str],
+    mirrors: Mapping[str, str],
+    settings: Settings,
+    *,
+    last: bool,
+    more: str = "",
 ) -> Apt | None:
     """An Apt whose package lists are fresh; None where its mirrors cannot be read and are not the last ones."""
     retries = f'Acquire::Retries "{3 if last else 0}";\n'
-    more = retries + apt_logins(mirrors.values(), home, settings)
+    more += retries + apt_logins(mirrors.values(), home, settings)
     config = _prepare(home, kept, sources, ca_bundle(settings), more)
     mirrors = {name: without_login(url) for name, url in mirrors.items()}
     apt = Apt(config, kept / "lists", dict(sorted(mirrors.items(), key=lambda pair: -len(pair[1]))))

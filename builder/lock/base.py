@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def _installed_on(private: apt.Apt, status: str, stack: Stack) -> tuple[tuple[Ar
 
 def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[System, dict[str, str]]:
     """What is locked, and the version of every package that is then there."""
-    with apt.opened(boot.distribution, boot.suites, settings) as private:
+    with apt.opened(boot.distribution, with_security(boot.suites, settings), settings) as private:
         debs = private.install((*apt.MINBASE, *boot.packages))
         base = LockedBase(
             kind="bootstrap",
@@ -86,8 +86,26 @@ def _bootstrap(stack: Stack, boot: Bootstrap, settings: Settings) -> tuple[Syste
             debs=debs,
         )
         status = private.status(debs) if stack.system or stack.toolchain else ""
-        system, compilers = _installed_on(private, status, stack)
-        return System(base, system, compilers), {item.project: item.version for item in (*debs, *system)}
+        if not stack.apt_archives:
+            system, compilers = _installed_on(private, status, stack)
+    if stack.apt_archives:  # which have no say in what a base is
+        with _with_own(boot.distribution, boot.suites, stack, settings) as private:
+            system, compilers = _installed_on(private, status, stack)
+    return System(base, system, compilers), {item.project: item.version for item in (*debs, *system)}
+
+
+def _with_own(
+    distribution: str, suites: Sequence[str], stack: Stack, settings: Settings
+) -> AbstractContextManager[apt.Apt]:
+    """An apt that reads the stack's own archives too."""
+    suites = with_security(suites, settings)
+    return apt.opened(distribution, suites, settings, own=stack.apt_archives, beside=stack.folder)
+
+
+def with_security(suites: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """The suites, with the security suite of each where the site wants it."""
+    more = (f"{one}-security" for one in suites if "-" not in one) if settings.security else ()
+    return tuple(dict.fromkeys((*suites, *more)))
 
 
 def _image(stack: Stack, reference: str, settings: Settings) -> tuple[System, dict[str, str]]:
@@ -104,7 +122,8 @@ def _image(stack: Stack, reference: str, settings: Settings) -> tuple[System, di
     compilers: tuple[Artifact, ...] = ()
     if stack.system or (stack.toolchain and stack.toolchain.system):
         # Not the -updates and -security pockets: their files leave the archive when superseded.
-        with apt.opened(*_release(reference, release), settings) as private:
+        distribution, suites = _release(reference, release)
+        with _with_own(distribution, suites, stack, settings) as private:
             system, compilers = _installed_on(private, status, stack)
     versions = {**_installed(status), **{item.project: item.version for item in system}}
     return System(base, system, compilers), versions

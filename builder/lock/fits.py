@@ -29,6 +29,10 @@ def _misfits(stack: Stack, lock: StackLock) -> Iterator[str]:
     if {name: (one.url, one.find_links) for name, one in lock.indexes.items()} != indexes:
         yield "it has other indexes than the stack"
     yield from _base(stack, lock)
+    own = tuple(f"{one.address}/" for one in stack.apt_archives)
+    for item in (*lock.base.debs, *lock.debs, *lock.toolchain_debs):
+        if item.origin.scheme == "https" and (item in lock.base.debs or not item.origin.place.startswith(own or "\0")):
+            yield f"it takes {item.filename} from {item.origin}, which is in no archive of the stack"
     if lock.unresolved:
         return
     idle = {item.project for item in lock.wheels if item.kind == "wheel"} & stack.fallbacks

@@ -13,8 +13,9 @@ from typing import Any
 from builder.errors import InputError
 from builder.files import read_bounded, sha256_text
 from builder.kept import Kept
-from builder.lock import store, together, tomldoc
+from builder.lock import store, together
 from builder.lock.model import LOCK_VERSION, Kind, folder_of
+from builder.spec import tomldoc
 
 # The keys of stack.lock whose rows are files to fetch, and of what kind.
 _KINDS: dict[str, Kind] = {

@@ -21,8 +21,9 @@ from builder.spec.renamed import former
 _NOT_RESOLVED = {"summary", "env", "smoke", "libraries", "paths", "gpus", "interpreter", "cuda", "torch"}
 _NOT_RESOLVED |= {"accept", "extensions", "toolchain", "sources", "files", "files_digest", "entrypoint", "workdir"}
 _NOT_RESOLVED |= {"cmd", "ports", "labels", "healthcheck", "imports", "requirements", "accept-advisories"}
+_NOT_RESOLVED |= {"projects", "user", "run"}
 # Keys that shape a resolution only where a stack has them.
-_WHERE_GIVEN = ("overrides", "without", "exclude-newer")
+_WHERE_GIVEN = ("overrides", "without", "exclude-newer", "apt-archives")
 
 
 def digest(stack: Stack) -> str:
@@ -40,6 +41,10 @@ def digest(stack: Stack) -> str:
     for index in values["indexes"].values():
         if not index["fallback"]:
             del index["fallback"]
+    if stack.apt_keys:
+        values["apt-keys"] = stack.apt_keys
+    if stack.own_projects:
+        values["projects"] = [[one.name, one.folder, one.digest] for one in stack.own_projects]
     if stack.toolchain:
         values["toolchain"] = [stack.toolchain.packages, stack.toolchain.system]
     if own := [[one.git, one.commit] for one in stack.extensions if one.git]:

@@ -102,7 +102,7 @@ class Row(Frozen):
 
 
 class Deb(Row):
-    kind, schemes = "deb", ("archive",)
+    kind, schemes = "deb", ("archive", "https")
     name: SystemPackage
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from builder.errors import InputError, JobError, SurroundingsError
 from builder.files import sha256_text, write_atomic
-from builder.lock import fits, store, together, tomldoc
+from builder.lock import fits, store, together
 from builder.lock.model import LOCK_VERSION, Artifact, LockedBase, StackLock
 from builder.lock.schema import ServiceLockFile
 from builder.settings import Settings
+from builder.spec import tomldoc
 from builder.spec.service import KIND, Service
 
 if TYPE_CHECKING:

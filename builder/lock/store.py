@@ -14,12 +14,13 @@ from packaging.pylock import Pylock, PylockValidationError
 
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.lock import together, tomldoc
+from builder.lock import together
 from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
 from builder.lock.pylock import WHEELHOUSE, PylockFile, wheelhouse
 from builder.lock.schema import LockFile, Row
 from builder.lock.together import PYLOCK, STACK_LOCK, relock
 from builder.origin import DEFAULT_INDEX
+from builder.spec import tomldoc
 
 __all__ = [
     "PYLOCK",

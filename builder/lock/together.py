@@ -10,8 +10,8 @@ from typing import Any
 
 from builder.errors import InputError, JobError
 from builder.files import held_folder, same_file, sha256_text, undisturbed, write_atomic
-from builder.lock import tomldoc
 from builder.lock.model import LOCK_VERSION
+from builder.spec import tomldoc
 
 PYLOCK, STACK_LOCK = "pylock.toml", "stack.lock"
 _BEFORE = f".{PYLOCK}.before"

@@ -247,7 +247,7 @@ def _compile(
 def _said(stack: Stack, direct: Sequence[str], home: Path) -> list[str]:
     """The words of uv for what a stack says over its packages' heads; what is asked for directly is never left out."""
     asked = {canonicalize_name(Requirement(item).name) for item in direct}
-    without = [name for name in stack.without if canonicalize_name(name) not in asked]
+    without = [name for name in stack.not_taken if canonicalize_name(name) not in asked]
     words = [f"--exclude-newer={stack.exclude_newer}T00:00:00Z"] if stack.exclude_newer else []
     for option, lines in (("overrides", stack.overrides), ("excludes", without)):
         if lines:

@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from builder.errors import InputError, JobError, ModelstacksError, SurroundingsError, Unreachable
 from builder.files import scratch, sync_folder
+from builder.net import gitssh
 from builder.net.client import authorization
 from builder.net.submodules import LIMIT, Submodule, join, submodules
 from builder.net.tls import ca_bundle
@@ -24,6 +26,7 @@ _UNREACHABLE = re.compile(
     r"|tunnel failed|from proxy",
     re.IGNORECASE,
 )
+_ADVICE = ("Please make sure you have the correct", "and the repository exists.")  # git's own, after ssh's words
 _UNTRUSTED = re.compile(r"SSL certificate problem|certificate verification failed|server verification failed")
 
 
@@ -123,8 +126,10 @@ class _Git:
         passed: list[ModelstacksError] = []
         for address in addresses:
             self._url = address
+            ssh = self._settings.ssh(address)
+            place = gitssh.address(address, ssh) if ssh else address
             try:
-                self.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", address, commit, login=address)
+                self.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", place, commit, login=address)
                 return
             except (JobError, SurroundingsError) as error:
                 passed.append(error)
@@ -136,6 +141,8 @@ class _Git:
     def _login(self, url: str) -> dict[str, str]:
         """What shows git the token and client certificate of the host, kept off the command line."""
         found: dict[str, str] = {}
+        if ssh := self._settings.ssh(url):
+            return gitssh.environment(ssh, self._settings)
         if files := self._settings.client_certificate(url):
             found |= {"GIT_SSL_CERT": str(files.cert), "GIT_SSL_KEY": str(files.key)}
         if header := authorization(url, self._settings):
@@ -167,10 +174,12 @@ class _Git:
 
     def _failed(self, stderr: str) -> JobError | SurroundingsError:
         where = clean_url(self._url)
-        lines = [line for line in stderr.splitlines() if line.strip()]
+        lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(_ADVICE)]
         why = clean_text(lines[-1]) if lines else "git says nothing"
         if _UNTRUSTED.search(stderr):
             return untrusted(self._url, why, self._settings)
+        if self._settings.ssh(self._url) and (told := gitssh.failed(stderr, where, str(urlsplit(self._url).hostname))):
+            return told
         if _UNREACHABLE.search(stderr):
             return Unreachable("the git server cannot be reached", where=where, why=why, fix="check the network")
         if "No space left" in stderr:

@@ -7,7 +7,7 @@ import posixpath
 from pathlib import Path
 
 from builder.files import held, sha256_text
-from builder.lock.model import StackLock
+from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.contexts import require_fetched
 from builder.render.dockerfile import CLAMP, environment
@@ -18,7 +18,7 @@ from builder.render.trees import write_tree
 from builder.settings import Settings
 from builder.spec.extension import Flags
 from builder.spec.files import own_files
-from builder.spec.model import Stack
+from builder.spec.model import Project, Stack
 
 _TOOLCHAIN = "toolchain"
 
@@ -39,20 +39,24 @@ def render_recipe(stack: Stack, lock: StackLock, recipe: Recipe, settings: Setti
             contexts["toolchain-debs"] = deb_context(folder, "toolchain-debs", lock.toolchain_debs, settings)
         if lock.debs and not base_has_python(lock):
             contexts["debs"] = deb_context(folder, "debs", lock.debs, settings)
-        archive = verified(recipe.source, settings)
+        archive = None if isinstance(recipe.source, Project) else verified(recipe.source, settings)
         tree = contexts["source"] / "source.tar"
         beside = _beside(stack, recipe, settings)
-        write_tree(archive, tree, recipe.edits, sdist=recipe.source.kind == "sdist", beside=beside)
+        sdist = isinstance(recipe.source, Artifact) and recipe.source.kind == "sdist"
+        write_tree(archive, tree, recipe.edits, sdist=sdist, beside=beside)
         keep_only(folder, contexts)
         return written(folder, recipe_dockerfile(stack, lock, recipe, settings.templates), contexts)
 
 
 def _beside(stack: Stack, recipe: Recipe, settings: Settings) -> dict[str, Path]:
-    """What goes over the source, by its path there: the extension's downloads, each hashed again, and own files."""
+    """What goes over the source, by its path there: the extension's downloads, each hashed again, and own files, which
+    are all that there is of a project of the stack's own."""
     found = {}
     for place, item in recipe.downloads.items():
         found[place] = verified(item, settings)
     name = recipe.extension.files if recipe.extension else None
+    if isinstance(recipe.source, Project):
+        name = recipe.source.folder
     if name:
         for inside, path in own_files(stack.folder, [name]):
             found[posixpath.relpath(inside, name)] = path

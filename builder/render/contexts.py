@@ -8,7 +8,7 @@ from builder.errors import InputError
 from builder.files import held, scratch, sha256_of, write_atomic
 from builder.lock.model import StackLock
 from builder.render.compiled import wheels_to_install
-from builder.render.dockerfile import render_dockerfile, source_file
+from builder.render.dockerfile import render_dockerfile, run_files, source_file
 from builder.render.folders import (
     Rendered,
     deb_context,
@@ -17,6 +17,7 @@ from builder.render.folders import (
     uv_program,
     verified,
     wheel_context,
+    write,
     written,
 )
 from builder.render.groups import grouped
@@ -49,6 +50,10 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
             contexts["sources"] = _sources(stack, lock, folder, settings)
         if stack.files:
             contexts["files"] = _own_files(stack, folder)
+        if stack.run:
+            contexts["run"] = linked(folder, "run", (), settings, beside=(texts := run_files(stack)))
+            for name, text in texts.items():
+                write(contexts["run"] / name, text)
         if lock.weights:
             contexts["weights"] = linked(folder, "weights", lock.weights, settings)
         keep_only(folder, contexts)

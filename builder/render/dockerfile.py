@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # One fixed date for every file made in a build: the earliest a wheel's zip can carry. It is not the lock's
 # epoch, because a new lock must not invalidate the stages whose wheels did not change.
 CLAMP = "@315532800"
+_RUN = Path(__file__).parent / "sent" / "run.py"
 
 
 def mounts(stack: Stack) -> str:
@@ -33,6 +34,11 @@ def mounts(stack: Stack) -> str:
     ]
     # A single quote would end the text in the Dockerfile.
     return json.dumps(rows, sort_keys=True).replace("'", "\\u0027") if rows else ""
+
+
+def run_files(stack: Stack) -> dict[str, str]:
+    """The context of a stack's `run`: its lines, and the program that runs them in the image."""
+    return {"lines.json": json.dumps(stack.run), "run.py": _RUN.read_text(encoding="utf-8")} if stack.run else {}
 
 
 def source_file(source: Source, item: Artifact) -> str:
@@ -98,5 +104,6 @@ def render_dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
                 for weight, item in zip(stack.baked, lock.weights, strict=True)
             ],
             mounts=mounts(stack),
+            run_digest=sha256_text("".join(run_files(stack).values())),
         )
     )

@@ -14,6 +14,7 @@ from builder.errors import InputError
 
 _BASE = re.compile(r"modelstacks/base:[a-z0-9]+-[0-9a-f]{12}")
 _PLAIN = ("ENV", "LABEL", "WORKDIR", "ENTRYPOINT", "CMD", "EXPOSE", "HEALTHCHECK")
+_USER = re.compile(r"([1-9][0-9]{3,4}):\1")
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z]+\s*=")
 _MOUNTS = {"bind": {"from", "target"}, "cache": {"type", "id", "target"}, "tmpfs": {"type", "target"}}
 
@@ -79,12 +80,12 @@ def _fault(name: str, rest: str, stages: set[str], contexts: Collection[str]) ->
     if name == "FROM":
         return _from(rest.split(), stages)
     if name == "RUN":
-        return _run(rest, contexts)
+        return _run(rest, {*contexts, *stages})
     if name == "COPY":
         return _copy(rest.split(), stages)
     if name == "ARG":
         return "" if rest == "MAX_JOBS" else "the only argument of a build is MAX_JOBS"
-    if name in _PLAIN:
+    if name in _PLAIN or (name == "USER" and _USER.fullmatch(rest)):
         return "" if rest and not rest.endswith("\\") else "nothing follows it"
     return f"templates write FROM, RUN, COPY, ARG, {', '.join(_PLAIN[:-1])} and {_PLAIN[-1]} alone"
 

@@ -14,7 +14,7 @@ from builder.files import sha256_text
 from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_key
 from builder.spec.extension import Extension
-from builder.spec.model import Stack
+from builder.spec.model import Project, Stack
 from builder.spec.parts import Edit
 
 # Raised when the compile stage would give another wheel from the same inputs.
@@ -25,14 +25,15 @@ _RECIPE = 1
 class Recipe:
     """One package to compile.
 
-    project: its canonical name. source: the archive it is in. root: where that is unpacked in the compile stage.
+    project: its canonical name. source: the archive it is in, or the stack's own project that it is. root: where that
+    is unpacked in the compile stage.
     folder: of its setup.py or pyproject.toml. inputs: all that shapes the wheel, JSON-ready; key: their sha256.
     extension: what the stack says of it, None for a plain sdist that merely has no wheel. downloads: further files by
     their path below root.
     """
 
     project: str
-    source: Artifact
+    source: Artifact | Project
     root: str
     folder: str
     edits: tuple[Edit, ...]
@@ -77,6 +78,7 @@ def recipes(stack: Stack, lock: StackLock) -> tuple[Recipe, ...]:
             problem = f"the lock has no sdist of the extension {project}"
             raise InputError(problem, fix=f"list {project} in `packages` and in `from-source` of {stack.name}")
     found += [_recipe(stack, lock, name, item, f"/build/{name}", None, ()) for name, item in sdists.items()]
+    found += [_recipe(stack, lock, one.name, one, f"/build/{one.name}", None, ()) for one in stack.own_projects]
     if found and stack.toolchain is None:
         problem = f"{found[0].project} is to be compiled, and {stack.name} has no toolchain"
         raise InputError(problem, fix="give the family a `toolchain` with setuptools, wheel and a compiler")
@@ -87,7 +89,7 @@ def _recipe(
     stack: Stack,
     lock: StackLock,
     project: str,
-    source: Artifact,
+    source: Artifact | Project,
     root: str,
     extension: Extension | None,
     edits: tuple[Edit, ...],
@@ -98,7 +100,7 @@ def _recipe(
     inputs = {
         "recipe": _RECIPE,
         "project": project,
-        "source": source.sha256,
+        "source": source.digest if isinstance(source, Project) else source.sha256,
         "root": root,
         "folder": folder,
         "edits": [edit.document() for edit in edits],

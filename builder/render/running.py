@@ -48,6 +48,7 @@ def texts(stack: Stack, lock: StackLock, settings: Settings) -> dict[str, str]:
         "stack": stack,
         "project": stack.name.replace(".", "-"),
         "image": settings.image(stack.name, lock.digest[:12]),
+        "uid": stack.user.uid if stack.user else 1000,
         "gpu": stack.cuda is not None,
         # where each lies in the folder of weights, and where the image wants it
         "weights": [(path.name if names[path.name] == 1 else str(path).lstrip("/"), str(path)) for path in paths],

@@ -41,9 +41,14 @@ _FAULTS = (
 
 
 def write_tree(
-    archive: Path, out: Path, edits: Sequence[Edit], *, sdist: bool = False, beside: Mapping[str, Path] | None = None
+    archive: Path | None,
+    out: Path,
+    edits: Sequence[Edit],
+    *,
+    sdist: bool = False,
+    beside: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write the files of an archive as a tar to out, put in place whole.
+    """Write the files of an archive, or of none, as a tar to out, put in place whole.
 
     sdist: the archive holds one folder, NAME-VERSION, which is left out. beside: further files by their path, each in
     the place of the archive's own of that path. Raises InputError for an archive that
@@ -59,10 +64,12 @@ def write_tree(
     aside = out.with_name(f".{out.name}.new")  # one name: what a killed run left is written over
     try:
         try:
-            with _opened(archive) as source, tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
+            with tarfile.open(aside, "w", format=tarfile.PAX_FORMAT) as target:
                 links: set[str] = set()
-                for member in _bounded(source, archive.stat().st_size):
-                    _copy(member, source, target, wanted, links, sdist=sdist, without=beside)
+                if archive:
+                    with _opened(archive) as source:
+                        for member in _bounded(source, archive.stat().st_size):
+                            _copy(member, source, target, wanted, links, sdist=sdist, without=beside)
                 for name, path in sorted(beside.items()):
                     _refuse_behind(name, links)
                     _add(name, path, target)
@@ -74,7 +81,8 @@ def write_tree(
         if missing := [name for name, waiting in wanted.items() if waiting]:
             names = ", ".join(sorted(missing))
             fix = "correct `file` of the edit: the path below the source's folder"
-            raise InputError(f"an edit is of {names}, which the source does not have", where=archive.name, fix=fix)
+            where = archive.name if archive else ""
+            raise InputError(f"an edit is of {names}, which the source does not have", where=where, fix=fix)
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(out)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from packageurl import PackageURL
 
@@ -100,7 +101,10 @@ def _purl(item: Artifact, lock: StackLock) -> PackageURL:
     origin = item.origin
     if item.kind == "deb":
         arch = item.filename.removesuffix(".deb").rpartition("_")[2]
-        return PackageURL("deb", origin.place, item.project, item.version, {"arch": arch})
+        own = origin.scheme == "https"  # of an archive of the stack's own
+        maker = str(urlsplit(origin.place).hostname) if own else origin.place
+        more = {"download_url": origin.place} if own else {}
+        return PackageURL("deb", maker, item.project, item.version, {"arch": arch, **more})
     if origin.scheme == "index":
         index = lock.indexes.get(origin.place)
         named = {"repository_url": clean_url(index.url)} if index else {}

@@ -2,6 +2,6 @@
 line by `load`; nothing is read at import."""
 
 from builder.settings.levels import load
-from builder.settings.model import ClientCertificate, Settings
+from builder.settings.model import ClientCertificate, GitSsh, Settings
 
-__all__ = ["ClientCertificate", "Settings", "load"]
+__all__ = ["ClientCertificate", "GitSsh", "Settings", "load"]

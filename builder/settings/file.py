@@ -129,6 +129,7 @@ def _allowed(keys: Sequence[str]) -> list[str]:
     tables: dict[str, type[shape.Model]] = {
         "mirrors": shape.Mirrors,
         "client-certificates": shape.ClientFiles,
+        "git-ssh": shape.SshHost,
         "timeouts": shape.Timeouts,
     }
     model = tables.get(keys[0], shape.Site) if keys else shape.Site

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError
-from builder.settings.model import ClientCertificate, Settings
+from builder.settings.model import ClientCertificate, GitSsh, Settings
 from builder.settings.program import INSTALLED, PROGRAM, SHIPPED, expanded
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ _VARIABLES = {
     ("build-cache",): "MODELSTACKS_BUILD_CACHE",
     ("files",): "MODELSTACKS_FILES",
     ("image-prefix",): "MODELSTACKS_IMAGE_PREFIX",
+    ("security",): "MODELSTACKS_SECURITY",
     ("mirrors", "debian"): "MODELSTACKS_DEBIAN_MIRROR",
     ("mirrors", "debian-security"): "MODELSTACKS_DEBIAN_SECURITY_MIRROR",
     ("mirrors", "ubuntu"): "MODELSTACKS_UBUNTU_MIRROR",
     ("timeouts", "connect"): "MODELSTACKS_CONNECT_TIMEOUT",
     ("timeouts", "read"): "MODELSTACKS_READ_TIMEOUT",
 }
-_TABLES = ("rewrites", "images", "mirrors", "tokens", "client-certificates", "timeouts")
+_TABLES = ("rewrites", "images", "mirrors", "tokens", "client-certificates", "git-ssh", "timeouts")
 _LISTS = (("stacks",), ("ca-bundle",), ("mount-weights",))  # every level adds to these
 
 Where = Callable[[Sequence[str]], str]
@@ -178,6 +179,7 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
         tls=found.one("tls", "verify"),
         tokens=tables["tokens"],
         client_certificates=found.client_certificates(),
+        git_ssh=found.git_ssh(),
         cache=found.path("cache"),
         engine=found.one("engine", ""),
         built=found.one("built", ""),
@@ -185,6 +187,7 @@ def _merged(levels: Sequence[tuple[Level, Site]], stacks: tuple[Path, ...]) -> S
         build_cache=found.one("build-cache", ""),
         files=found.one("files", ""),
         image_prefix=found.one("image-prefix", "modelstacks"),
+        security=found.one("security", "off") == "on",
         connect_timeout=float(tables["timeouts"].get("connect", 15)),
         read_timeout=float(tables["timeouts"].get("read", 60)),
         sources=found.sources,
@@ -256,4 +259,15 @@ class _Found:
                 cert = _path(files["cert"], level.folder)
                 found[host] = ClientCertificate(cert=cert, key=_path(files.get("key") or files["cert"], level.folder))
                 self.sources[f"client-certificates.{host}"] = level.where(["client-certificates", host])
+        return found
+
+    def git_ssh(self) -> dict[str, GitSsh]:
+        found = {}
+        for level, values in self._levels:
+            for host, said in values["git-ssh"].items():
+                files = {key: _path(said[key], level.folder) for key in ("key", "known-hosts") if key in said}
+                found[host] = GitSsh(
+                    user=said["user"], port=said["port"], key=files.get("key"), known_hosts=files.get("known-hosts")
+                )
+                self.sources[f"git-ssh.{host}"] = level.where(["git-ssh", host])
         return found

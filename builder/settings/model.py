@@ -24,6 +24,17 @@ class ClientCertificate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GitSsh:
+    """How a git host is reached by ssh. key: a private key, None for those of the agent. known_hosts: the keys that its
+    server may have, None for the user's own."""
+
+    user: str = "git"
+    port: int = 22
+    key: Path | None = None
+    known_hosts: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one run.
 
@@ -35,12 +46,14 @@ class Settings:
     mount_weights: patterns (as fnmatch has them) of the names of weights that are mounted and never put into an image.
     tls: "hash-locked" lets a file of locked sha256 and size come over unverified TLS.
     tokens: name of the environment variable with the token, per host. client_certificates: per host.
+    git_ssh: hosts of git sources that are reached by ssh in the place of https.
     A host is `HOST` (port 443) or `HOST:PORT`. cache: folder for what can be made again, None for the user's.
     built: address of a folder laid out as wheels/built, where compiled wheels may come from; "" for none.
     builder: name of a BuildKit of one's own as buildx has it, "" for the engine's.
     build_cache: HOST/NAME of a registry's repository for the steps of builds, "" for none.
     files: HOST/NAME of a registry's repository where files of locks may come from by their sha256; "" for none.
     image_prefix: what stands before /NAME in the names of images that are made here.
+    security: whether a lock takes packages of the distribution's security suite too.
     engine: address (`unix://…`) or name of a docker context, "" for docker's own choice.
     connect_timeout, read_timeout: seconds to wait for a connection, and for the next byte.
     sources: where each value in force was given (file:line, variable, `--set`), or "default".
@@ -58,6 +71,7 @@ class Settings:
     tls: Tls = "verify"
     tokens: Mapping[str, str] = field(default_factory=dict)
     client_certificates: Mapping[str, ClientCertificate] = field(default_factory=dict)
+    git_ssh: Mapping[str, GitSsh] = field(default_factory=dict)
     cache: Path | None = None
     built: str = ""
     builder: str = ""
@@ -65,6 +79,7 @@ class Settings:
     files: str = ""
     engine: str = ""
     image_prefix: str = "modelstacks"
+    security: bool = False
     connect_timeout: float = 15
     read_timeout: float = 60
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -131,6 +146,10 @@ class Settings:
     def client_certificate(self, url: str) -> ClientCertificate | None:
         """The certificate to show to the host of an https address."""
         return next((self.client_certificates[key] for key in hosts_of(url) if key in self.client_certificates), None)
+
+    def ssh(self, url: str) -> GitSsh | None:
+        """How git reaches the host of an https address by ssh, None where by https."""
+        return next((self.git_ssh[key] for key in hosts_of(url) if key in self.git_ssh), None)
 
     def engine_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """What the docker command needs in its environment to use `engine`; nothing where environ already chooses."""

@@ -90,6 +90,12 @@ def _variable(value: str) -> str:
     return value
 
 
+def _user(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", value):
+        raise _refuse("it is not the name of a user", 'write it like "git"')
+    return value
+
+
 def _seen(value: str) -> str:
     if _UNSEEN.search(value):
         raise _refuse("it holds a character that is not seen", "write it without control characters")
@@ -144,6 +150,15 @@ class ClientFiles(Model):
     key: Text | None = None
 
 
+class SshHost(Model):
+    """How git reaches a host by ssh."""
+
+    user: Annotated[str, AfterValidator(_user)] = "git"
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    key: Text | None = None
+    known_hosts: Text | None = None
+
+
 class Timeouts(Model):
     """Seconds."""
 
@@ -168,9 +183,11 @@ class Site(Model):
     build_cache: Repository | None = None
     files: Repository | None = None
     image_prefix: Prefix | None = None
+    security: Literal["on", "off"] | None = None
     rewrites: dict[Address, Annotated[list[Protected], BeforeValidator(_listed), Field(min_length=1)]] = {}
     images: dict[Image, Annotated[list[Image], BeforeValidator(_listed), Field(min_length=1)]] = {}
     mirrors: Mirrors = Mirrors()
     tokens: Annotated[dict[Host, Annotated[str, AfterValidator(_variable)]], BeforeValidator(_once)] = {}
     client_certificates: Annotated[dict[Host, ClientFiles], BeforeValidator(_once)] = {}
+    git_ssh: Annotated[dict[Host, SshHost], BeforeValidator(_once)] = {}
     timeouts: Timeouts = Timeouts()

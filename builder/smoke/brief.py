@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class Expected:
 
     site_packages: of the interpreter that runs the probes. mounted: paths of the weights that are not in the image.
     imports: modules that the stack names. packages: projects whose modules are imported where it names none.
-    own: the text of each of the stack's own checks, by name.
+    scripts: console scripts of the stack's own projects. own: the text of each of the stack's own checks, by name.
     """
 
     name: str
@@ -52,12 +52,15 @@ class Expected:
     mounted: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
     own: dict[str, str] = field(default_factory=dict)
 
     @property
     def imported(self) -> list[str]:
-        """What the check `imports` imports: `module NAME`, or `package PROJECT` for all that it installs."""
-        return [f"module {one}" for one in self.imports] or [f"package {one}" for one in self.packages]
+        """What the check `imports` imports: `module NAME`, or `package PROJECT` for all that it installs; and what
+        `script NAME` starts."""
+        modules = [f"module {one}" for one in self.imports] or [f"package {one}" for one in self.packages]
+        return [*modules, *(f"script {one}" for one in self.scripts)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +125,15 @@ class Probes:
     seconds: dict[str, float] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, name: str, *arguments: str, before: str = "") -> dict[str, Any]:
-        """before: the text of a program that the probe stands below, in one file."""
-        key = " ".join((name, *arguments))
+    def __call__(self, name: str, *arguments: str, before: str = "", stranger: bool = False) -> dict[str, Any]:
+        """before: the text of a program that the probe stands below, in one file. stranger: as a user that is not in
+        the image's passwd, with what docs/running.md gives to it and no more."""
+        key = " ".join((name, *arguments, *([f"as user {UNKNOWN_UID}"] if stranger else [])))
         self.asked.append(key)
         if key not in self.answers and key not in self.failures:
             started = time.monotonic()
             try:
-                self.answers[key] = self._run(key, name, arguments, before)
+                self.answers[key] = self._run(key, name, arguments, before, stranger=stranger)
             except ProbeError as error:
                 self.failures[key] = str(error)
             self.seconds[key] = round(time.monotonic() - started, 3)
@@ -137,8 +141,9 @@ class Probes:
             raise ProbeError(self.failures[key])
         return self.answers[key]
 
-    def _run(self, key: str, name: str, arguments: tuple[str, ...], before: str) -> dict[str, Any]:
+    def _run(self, key: str, name: str, arguments: tuple[str, ...], before: str, *, stranger: bool) -> dict[str, Any]:
+        place = replace(self.place, user=str(UNKNOWN_UID), environment={"HOME": "/tmp"}) if stranger else self.place  # noqa: S108
         script = before + (_PROBES / f"{name}.py").read_text(encoding="utf-8")
-        said = probe.ask(self.place, name, script, arguments, seconds=PROBE_SECONDS, limit=PROBE_BYTES)
+        said = probe.ask(place, name, script, arguments, seconds=PROBE_SECONDS, limit=PROBE_BYTES)
         self.stderr[key] = said.err
         return probe.document(name, said)

@@ -80,7 +80,8 @@ def _expected(stack: Stack, lock: StackLock) -> Expected:
     # built: extensions of a path or git source are in no index, and what an sdist says is what its wheel does
     packages = [*(one for one in lock.wheels if one.kind in ("wheel", "sdist")), *lock.built]
     pins = {str(canonicalize_name(one.project)): one.version for one in packages}
-    named = (str(canonicalize_name(Requirement(one).name)) for one in stack.packages)
+    named = [str(canonicalize_name(Requirement(one).name)) for one in stack.packages]
+    named += [one.name for one in stack.own_projects]
     return Expected(
         name=stack.name,
         python=stack.python,
@@ -93,7 +94,8 @@ def _expected(stack: Stack, lock: StackLock) -> Expected:
         extensions=tuple(_compiled(one) for one in stack.extensions),
         mounted=tuple(posixpath.join(one.into, one.filename) for one in stack.mounted),
         imports=stack.imports,
-        packages=tuple(name for name in named if name in pins),
+        packages=tuple(dict.fromkeys(name for name in named if name in pins)),
+        scripts=tuple(script for one in stack.own_projects for script in one.scripts),
         own=own_checks(stack.folder),
     )
 

@@ -66,6 +66,11 @@ def clashes(ours: Shared, theirs: Shared | None = None, whose: str = "") -> list
         if value and secret(name)
     ]
     if isinstance(ours, StackFile):
+        if ours.user:
+            fix = "leave it out: `user` sets it"
+            found += [
+                Clash(("env", one), f"{one} is that of `user`", fix) for one in ("HOME", "USER") if one in ours.env
+            ]
         own = {_project(item) for item in ours.packages}
         found += _override_clashes(ours, claimed, own)
         found += _extension_clashes(ours) + _place_clashes(ours)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from builder.spec.parts import Frozen
-from builder.spec.text import PlainText, Text, refuse
+from builder.spec.text import PlainText, TargetPath, Text, refuse
 
 LABEL_PATTERN = r"^(?!io\.modelstacks\.)[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?$"
 # Labels that every image of ours has; a stack's own would be a second line of the same name.
@@ -29,6 +29,29 @@ RequirementsFile = Annotated[
 ]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+UserName = Annotated[
+    str,
+    Text(
+        r"^(?!root$)[a-z][a-z0-9-]{0,30}$",
+        "the name of an ordinary user (a-z, 0-9 and '-'; at most 31 characters)",
+        "app",
+    ),
+]
+
+
+class User(Frozen):
+    """Who runs a container's program where nobody else is named: an entry in passwd, and a home of its own."""
+
+    name: UserName
+    uid: int = Field(default=1000, ge=1000, le=59999, description="its number, and that of its group")
+    home: TargetPath | None = Field(default=None, description="its home folder; /home/NAME if not given")
+
+    @property
+    def folder(self) -> str:
+        """Its home folder."""
+        return self.home or f"/home/{self.name}"
 
 
 class Health(Frozen):

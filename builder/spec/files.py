@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,20 @@ def own_checks(folder: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             fix = "make it a file of UTF-8 text of at most 1 MiB"
             raise InputError("a check cannot be read", where=shown(path), why=str(error), fix=fix) from None
+    return found
+
+
+def key_digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The sha256 of each key file beside stack.yaml. Raises InputError for a link, and for what is no file of 1 MiB."""
+    found = {}
+    for name in dict.fromkeys(names):
+        path = folder / name
+        _refuse_link(path, folder)
+        try:
+            found[name] = hashlib.sha256(read_bounded(path, 1 << 20)).hexdigest()
+        except OSError as error:
+            fix = "put the archive's public key there, as its maker gives it (.asc or .gpg)"
+            raise InputError("a key cannot be read", where=shown(path), why=error.strerror or "", fix=fix) from None
     return found
 
 

@@ -8,10 +8,10 @@ from packaging.utils import canonicalize_name
 from pydantic import BeforeValidator, Field
 
 from builder.spec.advisory import ADVISORY_PATTERN, AdvisoryId
-from builder.spec.container import LABEL_PATTERN, Day, Health, LabelName, Port, RequirementsFile, day
+from builder.spec.container import LABEL_PATTERN, Day, Health, LabelName, Port, RequirementsFile, User, day
 from builder.spec.extension import Extension, Toolchain
 from builder.spec.named import Named
-from builder.spec.parts import Base, Frozen, Index, OwnFiles, Source, Weight, keys_like
+from builder.spec.parts import AptArchive, Base, Frozen, Index, OwnFiles, Source, Weight, keys_like
 from builder.spec.text import (
     ENV_PATTERN,
     FINDING_PATTERN,
@@ -20,6 +20,7 @@ from builder.spec.text import (
     Capability,
     CheckName,
     CudaVersion,
+    EditText,
     EnvName,
     FindingName,
     InsidePath,
@@ -83,6 +84,9 @@ class StackFile(Shared):
         description="known vulnerabilities that audit goes on in spite of, each with its reason",
         json_schema_extra=keys_like(ADVISORY_PATTERN),
     )
+    projects: tuple[InsidePath, ...] = Field(
+        default=(), description="folders of files/ with a pyproject.toml, each installed as a wheel that is built here"
+    )
     files: tuple[OwnFiles, ...] = Field(default=(), description="folders of files/ put into the image")
     entrypoint: tuple[PlainText, ...] = Field(default=(), description="the program a container runs, and its arguments")
     workdir: AbsolutePath | None = Field(default=None, description="the folder a container starts in")
@@ -91,6 +95,14 @@ class StackFile(Shared):
     )
     ports: tuple[Port, ...] = Field(default=(), description="ports it listens on (EXPOSE); `docker run -p` opens them")
     labels: dict[LabelName, PlainText] = Field(default_factory=dict, json_schema_extra=keys_like(LABEL_PATTERN))
+    run: tuple[EditText, ...] = Field(
+        default=(),
+        description="lines of a shell that end the build: without a network, and with the same result each time",
+    )
+    apt_archives: tuple[AptArchive, ...] = Field(
+        default=(), alias="apt-archives", description="archives of system packages beside the distribution's"
+    )
+    user: User | None = Field(default=None, description="who runs the program: a name, with a home folder")
     healthcheck: Health | None = Field(default=None, description="how the engine asks whether a container is well")
     requirements: tuple[RequirementsFile, ...] = Field(
         default=(), description="files beside stack.yaml, a requirement (PEP 508) a line, added to `packages`"
@@ -109,10 +121,23 @@ class StackFile(Shared):
     )
 
 
+class Project(Frozen):
+    """One of a stack's own Python projects. folder: below files/. name: canonical. builds: what builds it. digest: of
+    its files. scripts: the names of its console scripts."""
+
+    folder: str
+    name: str
+    dependencies: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    digest: str = ""
+
+
 class Stack(StackFile, Named):
     """A stack with its family's values merged in, under its name.
 
     files_digest: what its own files are. overlays: the same of an extension's `files`, by that folder's name.
+    own_projects: what its `projects` are. apt_keys: the sha256 of the keys of its `apt-archives`, by their file.
     """
 
     base: Base
@@ -122,6 +147,8 @@ class Stack(StackFile, Named):
     torch: PlainText | None
     files_digest: str = ""
     overlays: dict[str, str] = Field(default_factory=dict, exclude=True)
+    own_projects: tuple[Project, ...] = Field(default=(), exclude=True)
+    apt_keys: dict[str, str] = Field(default_factory=dict, exclude=True)
 
     @property
     def platform(self) -> str:
@@ -133,6 +160,11 @@ class Stack(StackFile, Named):
         """The canonical names of packages that are compiled only where their index has no wheel that fits."""
         names = (name for index in self.indexes.values() if index.fallback for name in index.packages)
         return frozenset(str(canonicalize_name(name)) for name in names)
+
+    @property
+    def not_taken(self) -> tuple[str, ...]:
+        """The projects that no index is asked for, whoever asks for them: what is left out, and the stack's own."""
+        return (*self.without, *(one.name for one in self.own_projects))
 
     @property
     def baked(self) -> tuple[Weight, ...]:

@@ -6,7 +6,7 @@ Every text is of a kind of builder.spec.text, which keeps it from breaking out o
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,8 +27,11 @@ from builder.spec.text import (
     Sha256,
     SystemPackage,
     TargetPath,
+    Text,
     refuse,
 )
+
+KeyFile = Annotated[str, Text(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(asc|gpg)$", "an .asc or .gpg file", "archive.asc")]
 
 
 def hash_prefix(name: str) -> str:
@@ -89,6 +92,23 @@ class Base(Frozen):
         if (self.bootstrap is None) == (self.image is None):
             raise refuse("a base needs exactly one of `bootstrap` and `image`", "keep one of the two")
         return self
+
+
+class AptArchive(Frozen):
+    """An archive of system packages beside that of the base's distribution, whose signature is verified by `key`."""
+
+    url: HttpsUrl
+    suite: Name
+    components: tuple[Name, ...] = Field(default=("main",), min_length=1)
+    key: KeyFile = Field(description="its public key, a file beside stack.yaml")
+    packages: tuple[SystemPackage, ...] = Field(
+        default=(), description="come from here also where the distribution has them; all others only where it has none"
+    )
+
+    @property
+    def address(self) -> str:
+        """Its address without a slash at the end."""
+        return self.url.rstrip("/")
 
 
 class Index(Frozen):

@@ -23,11 +23,12 @@ from builder.settings.program import INSTALLED, SHIPPED
 from builder.spec import renamed, yamldoc
 from builder.spec.clashes import Clash, clashes
 from builder.spec.explain import input_errors, spoken
-from builder.spec.files import digest
+from builder.spec.files import digest, key_digests
 from builder.spec.merge import merge
 from builder.spec.model import Family, Stack, StackFile
 from builder.spec.named import ReadFrom
 from builder.spec.parts import Weight
+from builder.spec.projects import projects
 from builder.spec.requirements import with_requirements
 from builder.spec.service import KIND, Service, ServiceFile
 from builder.spec.text import NAME_PATTERN
@@ -112,7 +113,9 @@ class Stacks:
         _refuse_clashes(document, clashes(stack, family, stack.family))
         overlays = {one.files: digest(folder, [one.files]) for one in stack.extensions if one.files}
         stack = stack.model_copy(update={"weights": tuple(_placed(one, self._settings) for one in stack.weights)})
-        merged = merge(name, stack, family, digest(folder, [one.folder for one in stack.files]), overlays)
+        files = digest(folder, [one.folder for one in stack.files])
+        keys = key_digests(folder, [one.key for one in stack.apt_archives])
+        merged = merge(name, stack, family, files, overlays, projects(stack, folder, document), keys)
         merged._read_from = ReadFrom(
             folder=folder, stack=document.source, kind=document.where(()), family=(path, family_source)
         )

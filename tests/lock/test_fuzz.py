@@ -16,10 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from builder.errors import InputError
 from builder.files import sha256_text
-from builder.lock import StackLock, store, tomldoc
+from builder.lock import StackLock, store
 from builder.lock import schema as rows
 from builder.lock.schema import LockFile
 from builder.origin import Origin
+from builder.spec import tomldoc
 from tests.conftest import REPO
 from tests.lock.test_store import everything
 

@@ -23,7 +23,7 @@ from builder.origin import Origin
 from builder.render import base_tag, render_dockerfile
 from builder.render.groups import grouped
 from builder.render.guard import require_ours
-from builder.spec.container import Health
+from builder.spec.container import Health, User
 from builder.spec.model import Stack
 from builder.spec.parts import Weight
 from builder.spec.stacks import load_stack, stack_folder
@@ -47,6 +47,13 @@ def same_as_golden(name: str, text: str) -> None:
 
 def test_a_stack_of_every_part_renders_as_its_golden_file(stack: Stack, lock: StackLock) -> None:
     same_as_golden("everything", render_dockerfile(stack, lock, TEMPLATES))
+
+
+def test_lines_that_run_and_a_user_render_as_their_golden_file(stack: Stack, lock: StackLock) -> None:
+    ending = stack.model_copy(update={"run": ("echo $HOME",), "user": User(name="app", uid=1234)})
+    text = render_dockerfile(ending, lock, TEMPLATES)
+    same_as_golden("ending", text)
+    require_ours(text, set(re.findall(r"from=([a-z0-9-]+)", text)) - {"again"}, "Dockerfile")
 
 
 def test_the_text_is_well_formed(stack: Stack, lock: StackLock) -> None:

@@ -38,7 +38,7 @@ LABEL a="b"
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
 def test_what_is_rendered_of_shipped_stacks_is_ours(path: Path) -> None:
     text = path.read_text()
-    names = r"(?:uv|source|sources|weights|files|debs|toolchain-debs|toolchain|extensions|wheels[a-z0-9-]*)"
+    names = r"(?:uv|source|sources|weights|files|run|debs|toolchain-debs|toolchain|extensions|wheels[a-z0-9-]*)"
     contexts = set(re.findall(rf"--mount=from=({names}),", text))
     require_ours(text, contexts, path.name)
     with pytest.raises(InputError, match="is no context of this build"):
@@ -76,6 +76,8 @@ def test_a_dockerfile_of_ours_is_taken() -> None:
         ("COPY --from=uv /uv /", "files are copied from an earlier stage"),
         ("COPY --from=base <<EOF /x", "one path is copied to another"),
         ("COPY --from=base /a /b /c", "one path is copied to another"),
+        ("USER 0:0", "templates write FROM"),
+        ("USER 1000:0", "templates write FROM"),
         ("RUN --mount=from=ubuntu,target=/x id", "ubuntu is no context of this build"),
         ("RUN --mount=type=bind,from=ubuntu,target=/x id", "no mount of ours"),
         ("RUN --mount=type=secret,id=x,target=/x id", "no mount of ours"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError, InputErrors
-from builder.settings import ClientCertificate, Settings, load
+from builder.settings import ClientCertificate, GitSsh, Settings, load
 from tests.conftest import cli, document
 
 
@@ -57,6 +57,7 @@ image-prefix = "registry.example:5000/team"
 files = "registry.example:5000/team/files"
 builder = "farm"
 build-cache = "registry.example:5000/team/cache"
+security = "on"
 [rewrites]
 "https://files.example/whl" = ["https://a.example/whl", "https://b.example/whl/"]
 "https://git.example/" = "https://nexus.example/git/"
@@ -68,6 +69,9 @@ ubuntu = ["http://one.example/ubuntu", "http://two.example/ubuntu"]
 "NEXUS.example" = "NEXUS_TOKEN"
 [client-certificates."nexus.example:8443"]
 cert = "client.pem"
+[git-ssh."git.example"]
+key = "deploy"
+known-hosts = "/etc/known"
 [timeouts]
 read = 5
 """
@@ -88,6 +92,11 @@ read = 5
     assert found.tokens == {"nexus.example": "NEXUS_TOKEN"}
     client = project / "client.pem"
     assert found.client_certificates == {"nexus.example:8443": ClientCertificate(cert=client, key=client)}
+    assert found.security
+    ssh = GitSsh(key=project / "deploy", known_hosts=Path("/etc/known"))
+    assert found.git_ssh == {"git.example": ssh}
+    assert found.ssh("https://git.example/team/x") == ssh
+    assert found.ssh("https://other.example/team/x") is None
     assert found.mirrors == {"ubuntu": "http://one.example/ubuntu"}
     assert found.mirrored("http://one.example/ubuntu/dists/x") == [
         f"http://{host}.example/ubuntu/dists/x" for host in ("one", "two")

@@ -24,6 +24,9 @@ def test_it_is_another_numpy():
 """
 
 
+BOTH = ("it_imports", "it_imports_as_a_user_without_an_entry_on_a_read_only_root")
+
+
 def failures(report: SmokeReport) -> dict[str, str]:
     return {one.test.removeprefix("test_"): one.reason for one in report.results if one.outcome == "failed"}
 
@@ -35,9 +38,13 @@ def in_folder(stack, folder: Path) -> None:
 def test_without_imports_the_modules_of_the_packages_named_are_imported(judge, image) -> None:
     report = judge(image, smoke=(), packages=("numpy", "opencv-python-headless", "absent"))
     found = {one.test: one.outcome for one in report.results}
+    strange = "test_it_imports_as_a_user_without_an_entry_on_a_read_only_root"
     assert found == {
         "test_it_imports[package numpy]": "passed",
         "test_it_imports[package opencv-python-headless]": "passed",
+        f"{strange}[package numpy]": "passed",
+        f"{strange}[package opencv-python-headless]": "passed",
+        "test_a_user_without_an_entry_has_name_locale_and_caches": "passed",
     }
 
 
@@ -45,9 +52,42 @@ def test_a_module_that_breaks_or_is_not_there_is_red(judge, image, variant) -> N
     gone = "cd /opt/venv/lib/python3.11/site-packages/numpy && rm -r __pycache__"
     broken = variant(f"RUN {gone} && echo 'raise SystemExit(3)' > __init__.py")
     found = failures(judge(broken, smoke=(), packages=("numpy",)))
-    assert found == {"it_imports[package numpy]": "numpy: SystemExit: 3"}
+    assert found == dict.fromkeys((f"{test}[package numpy]" for test in BOTH), "numpy: SystemExit: 3")
     found = failures(judge(image, smoke=(), imports=("numpy.linalg", "nope")))
-    assert found == {"it_imports[module nope]": "nope: ModuleNotFoundError: No module named 'nope'"}
+    said = "nope: ModuleNotFoundError: No module named 'nope'"
+    assert found == dict.fromkeys((f"{test}[module nope]" for test in BOTH), said)
+
+
+def test_what_imports_for_its_own_user_alone_is_red(judge, variant) -> None:
+    """A package that others may not read, and a module that opens a file of root's."""
+    site = "/opt/venv/lib/python3.11/site-packages"
+    kept = f"echo 'open(\"/root/kept\")' > {site}/kept.py && touch /root/kept"
+    closed = variant(f"RUN chmod 700 {site}/scipy && {kept}")
+    failed = failures(judge(closed, smoke=(), imports=("scipy", "kept", "numpy.version")))
+    said = failed.pop("it_imports_as_a_user_without_an_entry_on_a_read_only_root[module kept]")
+    assert said == "kept: PermissionError: [Errno 13] Permission denied: '/root/kept'"
+    said = failed.pop("it_imports_as_a_user_without_an_entry_on_a_read_only_root[module scipy]")
+    assert said == "user 4242 may not read the files of scipy"
+    assert not failed
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "ENV USER=",
+            "user 4242 has no name (KeyError: 'getpwuid(): uid not found: 4242'): give the image a variable USER",
+        ),
+        ("ENV LC_ALL=C PYTHONUTF8=0", "text is read as ansi_x3.4-1968: set LANG to C.UTF-8"),
+        (
+            "ENV MPLCONFIGDIR=/opt/mpl NUMBA_CACHE_DIR=/tmp/numba",
+            "user 4242 cannot write to MPLCONFIGDIR=/opt/mpl: leave it out, or mount a volume there",
+        ),
+    ],
+)
+def test_a_user_without_name_locale_or_caches_is_told_what_to_do(judge, variant, line: str, said: str) -> None:
+    failed = failures(judge(variant(line), smoke=(), imports=("numpy.version",)))
+    assert failed == {"a_user_without_an_entry_has_name_locale_and_caches": said}
 
 
 def test_a_check_of_ones_own_runs_inside_and_is_told_by_its_line(judge, image, stack, tmp_path) -> None:

@@ -27,7 +27,7 @@ ONLY_LOADER = {
         "requirement",
     ),
     *("exclude-newer-month", "label-ours", "override-twice", "override-of-index", "without-asked"),
-    *("renamed-family", "requirements-missing", "requirements-lines"),
+    *("renamed-family", "user-env", "requirements-missing", "requirements-lines"),
     *("second-colon", "summary-jinja-bare", "tab-indentation", "tag", "two-documents", "weight-name-prefix"),
 }
 CASES = sorted(path.stem if path.suffix == ".yaml" else path.name for path in BAD.iterdir() if path.suffix != ".txt")

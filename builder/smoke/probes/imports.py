@@ -1,10 +1,12 @@
-"""Import a module, or all that a distribution installs: what failed, by module."""
+"""Import a module, all that a distribution installs, or what a console script calls: what failed, by its name."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import shutil
 import sys
 from importlib import metadata
 
@@ -26,13 +28,22 @@ def modules_of(project: str) -> list[str]:
     return sorted({*first, *singles})
 
 
+def script(name: str) -> None:
+    """Have what a console script calls. Raises where the program is not on PATH, or calls what is not there."""
+    if not shutil.which(name):
+        raise FileNotFoundError(f"no program of that name is on PATH={os.environ.get('PATH')}")
+    found = (one for dist in metadata.distributions() for one in dist.entry_points if one.group == "console_scripts")
+    next(one for one in found if one.name == name).load()
+
+
 kind, name = sys.argv[1:]
-modules = [name] if kind == "module" else modules_of(name)
+modules = modules_of(name) if kind == "package" else [name]
 failed = {}
 for module in modules:
     try:
-        importlib.import_module(module)
+        (script if kind == "script" else importlib.import_module)(module)
     except BaseException as error:  # some end the process where they miss something
         failed[module] = f"{type(error).__name__}: {error}"[:500]
 print()
-print(json.dumps({"modules": modules, "failed": failed}))
+files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
+print(json.dumps({"modules": modules, "failed": failed, "files": files}))
