@@ -14,7 +14,7 @@ LINES = [
     "mkdir -p /opt/data && cd /opt/data && printf 'two\\n%s' \"$HOME\" > made && ln -s made link",
     'python -c \'import six; open("/opt/data/set", "w").write(repr({str(one) for one in range(9)}))\'',
     "! python -c 'import socket; socket.create_connection((\"1.1.1.1\", 53), 2)'",
-    "rm -r /usr/share/doc/adduser; echo > /tmp/gone",
+    "touch /opt/aside && rm /opt/aside; echo > /tmp/gone",
 ]
 LOOK = """import os
 print([(one, os.lstat(f"/opt/data/{one}").st_mtime) for one in sorted(os.listdir("/opt/data"))])
@@ -47,6 +47,7 @@ def test_the_image_holds_what_the_lines_made(engine: Engine, stacks: Path) -> No
         (["date +%N > /opt/when", "echo same > /opt/same"], "`run` gives something else each time: /opt/when"),
         (["mkdir /opt/$(date +%N)"], "`run` gives something else each time: /opt, /opt/"),
         (["true", "echo words >&2; exit 3"], "run[1] ended with 3: echo words >&2; exit 3"),
+        (["rm -r /usr/share/doc/adduser"], "`run` removes /usr/share/doc/adduser, which an earlier layer holds"),
         (["echo $nowhere"], "run[0] ended with 2: echo $nowhere"),
     ],
 )
