@@ -251,7 +251,7 @@ CASES: dict[str, tuple[Callable[[Bundle], object], str]] = {
     "a stack.yaml of another kind": (rewrite("stacks/mini/stack.yaml", b"[1]"), "the bundle's stack mini is none"),
     "an empty stack.yaml": (rewrite("stacks/mini/stack.yaml", b""), "mini/stack.yaml:1: the file is empty"),
     "a stack.yaml with an unknown key": (
-        rewrite("stacks/mini/stack.yaml", b"summary: x\nfamily: plain\nrun: evil\n"), "there is no such key"
+        rewrite("stacks/mini/stack.yaml", b"summary: x\nfamily: plain\nevil: run\n"), "there is no such key"
     ),
     "a family that cannot be": (rewrite("stacks/families/plain.yaml", b"evil: 1"), "the bundle's stack mini is none"),
     "a lock of another stack": (

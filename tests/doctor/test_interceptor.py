@@ -108,7 +108,7 @@ def test_with_the_trust_store_hidden_the_issuer_and_the_remedy_are_named(interce
     assert one["figures"]["trusted"] is False
     assert "export CA_BUNDLE=FILE" in one["fix"]
     assert f"the issuer is {issuer}" in one["fix"]
-    assert f"{intercepted}): export CA_BUNDLE=FILE" in done.stdout, "the talk says it too"
+    assert f"{intercepted}): export CA_BUNDLE=FILE" in done.stderr, "the talk says it too"
     assert json.loads(done.stdout)["saved"] == str(saved)
     after = hidden()
     assert _certificate(document(after, code=3), intercepted)["state"] == "bad", "saving trusts nothing"

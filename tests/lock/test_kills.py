@@ -30,7 +30,7 @@ POINTS = {
     "before both files": ("builder.files:os.fsync", "", 1),
     "before pylock.toml": ("pathlib:Path.replace", r"pylock\.toml'\)\)", 1),
     "between the two": ("pathlib:Path.replace", r"stack\.lock'\)\)", 1),
-    "after both": ("builder.lock.store:read", "", 2),
+    "after both": ("builder.lock.store:read", "", 3),
 }
 
 

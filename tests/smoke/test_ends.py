@@ -68,7 +68,7 @@ def test_ctrl_c_removes_the_container_and_keeps_the_last_report(slow, stack, eng
         limits = json.loads(engine.run(["inspect", container]).stdout)[0]["HostConfig"]
         os.killpg(process.pid, signal.SIGINT)
         process.communicate()
-    assert (limits["NetworkMode"], limits["ReadonlyRootfs"], limits["Tmpfs"]) == ("none", True, {"/tmp": ""})
+    assert (limits["NetworkMode"], limits["ReadonlyRootfs"], limits["Tmpfs"]) == ("none", True, {"/tmp": "exec"})
     assert process.returncode == 130
     assert containers() == []
     assert report.read_text() == "of an earlier run"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -78,8 +78,8 @@ class Progress:
 
     def _show(self, text: str, end: str) -> None:
         if self.terminal:
-            room = shutil.get_terminal_size().columns - len("liveportrait: ")
-            sys.stderr.write(f"\r\x1b[Kliveportrait: {fitted(text, room)}{end}")
+            room = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            sys.stderr.write(f"\r\x1b[K{fitted(f'liveportrait: {text}', room)}{end}")
         else:
             sys.stderr.write(f"liveportrait: {text}{end}")
         sys.stderr.flush()
