@@ -89,8 +89,8 @@ def clone(folder: Path, stack: str, settings: str, engine: Engine, *, locked: bo
 
     locked: with the lock that the stack is shipped with, which the mirrors make whole; else without one.
 
-    Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal; lock, reports and log do so
-    always.
+    Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal, and what was compiled in the
+    checkout's wheels/built, where the next run finds it; lock, reports and log stay always.
     """
     shipped = _files(REPO / "stacks", stack)
     for name in ("builder", "templates"):
@@ -103,17 +103,27 @@ def clone(folder: Path, stack: str, settings: str, engine: Engine, *, locked: bo
     checkout = site_settings.load()
     for path in [*checkout.wheels.glob("uv-*.whl"), *(checkout.assets / "debs").glob("*.deb")]:
         same_file(path, folder / path.relative_to(checkout.home))
+    if os.environ.get(KEEP):
+        _copy_compiled(checkout.wheels, folder / "wheels")
     try:
         yield Clone(folder, stack, shipped)
     finally:
         if os.environ.get(KEEP) and engine.image(f"{IMAGES}/{stack}:latest"):
             engine.tag(f"{IMAGES}/{stack}:latest", f"modelstacks/{stack}:rehearsal")
+        if os.environ.get(KEEP):
+            _copy_compiled(folder / "wheels", checkout.wheels)
         remove_images(engine, stack)
         if exists(folder / "stacks" / stack):
             engine.remove(base_tag(read(folder / "stacks" / stack).base))
         # contexts hold links to the same gigabytes
         for path in [folder / "wheels", folder / "assets", *(folder / "build").rglob("contexts")]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _copy_compiled(wheels: Path, into: Path) -> None:
+    """Compiled wheels, each in a folder named by the hash of all that it was compiled from, to another wheelhouse."""
+    for path in sorted((wheels / "built").glob("[0-9a-f]*/*")):
+        same_file(path, into / path.relative_to(wheels))
 
 
 def _files(stacks: Path, stack: str) -> dict[str, bytes]:
