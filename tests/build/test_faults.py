@@ -64,6 +64,7 @@ def test_two_builds_at_once_build_once(tiny: Path, engine: Engine) -> None:
     assert one["id"] == second["id"]
 
 
+@pytest.mark.heavy  # 42 s; test_engine_stops.py stops one in mid-build too
 def test_an_engine_that_stops_in_the_middle_is_named_and_the_build_goes_through_once_it_is_back(
     tiny: Path, tmp_path: Path
 ) -> None:

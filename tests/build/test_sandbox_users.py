@@ -231,6 +231,7 @@ print(sha256_of(base.bootstrap(lock, replace(settings.load(), home=Path(sys.argv
 """
 
 
+@pytest.mark.heavy  # half a minute each; test_umask.py builds an image under each umask
 @pytest.mark.parametrize("user", ["root", "plain"])
 def test_a_base_is_byte_equal_whoever_makes_it_under_a_closed_umask(
     plain: Plain, user: str, request: pytest.FixtureRequest

@@ -89,8 +89,8 @@ def clone(folder: Path, stack: str, settings: str, engine: Engine, *, locked: bo
 
     locked: with the lock that the stack is shipped with, which the mirrors make whole; else without one.
 
-    Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal, and what was compiled in the
-    checkout's wheels/built, where the next run finds it; lock, reports and log stay always.
+    Where MODELSTACKS_KEEP_REHEARSAL is set, the image stays as modelstacks/STACK:rehearsal, and what was compiled stays
+    in the checkout's wheels/built, where the next run finds it; lock, reports and log stay always.
     """
     shipped = _files(REPO / "stacks", stack)
     for name in ("builder", "templates"):
