@@ -62,7 +62,13 @@ def read_once(found: Counter[tuple[str, str]], stacks: Path) -> None:
         assert sum(found[event, str(folder)] for event in ("os.listdir", "os.scandir")) == 1, folder
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - NO_STACKS - ELSEWHERE - REGISTRY - MAKES))
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pytest.param(verb, marks=[pytest.mark.heavy] * (verb == "reproduce"))  # it builds twice
+        for verb in sorted(set(VERBS) - NO_STACKS - ELSEWHERE - REGISTRY - MAKES)
+    ],
+)
 def test_a_stack_file_is_read_once_and_its_folder_scanned_once(verb: str, tiny: Path, tmp_path: Path) -> None:
     read_once(seen(tmp_path, tiny, verb, *WORDS.get(verb, ["tiny"])), tiny)
 

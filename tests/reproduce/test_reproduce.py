@@ -72,6 +72,7 @@ class _OtherTemplates(Settings):
         return self.folder
 
 
+@pytest.mark.heavy  # builds twice, 25 s; test_run_lines.py shows in less time that what differs is named
 def test_a_build_that_depends_on_the_clock_is_told_and_its_file_named(
     tiny: Path, engine: Engine, tmp_path: Path
 ) -> None:
