@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import builder
 from builder.files import sha256_text, write_atomic
+from builder.kept import code
 from builder.lock.model import StackLock
 from builder.render.dockerfile import render_dockerfile
 from builder.settings import Settings
 from builder.spec.model import Stack
 
 _KEPT = re.compile(r"([0-9a-f]{64}) (sha256:[0-9a-f]{64})\n")
-_PROGRAM = Path(builder.__file__).parent
 _ROOMS = ("render", "lock", "spec")  # whose code a Dockerfile depends on
 
 
@@ -27,7 +26,7 @@ def build_key(stack: Stack, lock: StackLock, settings: Settings) -> str:
     Kept in build/NAME/.key beside the digest of all that it was worked out from. Raises as `render_dockerfile`.
     """
     path = settings.build / stack.name / ".key"
-    given = sha256_text(repr((stack, lock, *_seen(settings.templates), *map(_stamp, _code()))))
+    given = sha256_text(repr((stack, lock, *_seen(settings.templates), code(*_ROOMS))))
     with suppress(OSError, UnicodeDecodeError):
         kept = _KEPT.fullmatch(path.read_text())
         if kept and kept[1] == given:
@@ -43,14 +42,3 @@ def _seen(templates: Path) -> Iterator[tuple[str, bytes]]:
     for name in sorted(os.listdir(templates)):  # noqa: PTH208 - pathlib is slower, and this is the way of every run
         with suppress(IsADirectoryError):
             yield name, (templates / name).read_bytes()
-
-
-def _code() -> Iterator[os.DirEntry[str]]:
-    for room in _ROOMS:
-        with os.scandir(_PROGRAM / room) as entries:
-            yield from sorted((one for one in entries if one.name.endswith(".py")), key=lambda one: one.name)
-
-
-def _stamp(entry: os.DirEntry[str]) -> tuple[str, int, int]:
-    about = entry.stat()
-    return entry.name, about.st_size, about.st_mtime_ns

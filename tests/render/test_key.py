@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import kept as memo
 from builder import settings as site
 from builder.lock import StackLock
 from builder.render import build_key, key, render_dockerfile
@@ -63,7 +64,9 @@ def test_whatever_a_dockerfile_is_made_of_gives_another_key(
     assert len(set(keys)) == len(rendered) == 4
 
 
+@pytest.mark.parametrize("name", ["spec/model.py", "render/sent/run.py"])  # the second goes into images itself
 def test_what_the_program_became_is_no_reason_for_an_old_key(
+    name: str,
     stack: Stack,
     lock: StackLock,
     settings: Settings,
@@ -71,10 +74,10 @@ def test_what_the_program_became_is_no_reason_for_an_old_key(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shutil.copytree(key._PROGRAM, tmp_path / "program", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(key, "_PROGRAM", tmp_path / "program")
+    shutil.copytree(memo._PROGRAM, tmp_path / "program", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(memo, "_PROGRAM", tmp_path / "program")
     first = build_key(stack, lock, settings)
-    with (tmp_path / "program" / "spec" / "model.py").open("a") as stream:
+    with (tmp_path / "program" / name).open("a") as stream:
         stream.write("# more\n")
     assert build_key(stack, lock, settings) == first and len(rendered) == 2
 
