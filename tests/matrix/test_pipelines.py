@@ -21,34 +21,18 @@ from builder.files import held
 from tests.conftest import FAMILY, HOME, REPO, cli
 from tests.debs import CACHE
 from tests.matrix.test_matrix import git
+from tests.npm import installed
 from tests.publish.conftest import PASSWORD, USER, Keys, Served, keys, served
 
 __all__ = ["keys", "served"]
 pytestmark = pytest.mark.heavy  # each makes its own virtual environment and runs a whole pipeline: some 3 minutes
-_GITLAB = "gitlab-ci-local"
-_RELEASE = "4.61.0"  # newer ones want Node.js 22
+_GITLAB = ("gitlab-ci-local", "4.61.0")  # newer ones want Node.js 22
 # Stands in for the two actions whose source no package registry has: what they keep is for other runs.
 STAND_IN = """name: stand-in
 inputs: {name: {required: false}, path: {required: true}, key: {required: false}, restore-keys: {required: false},
   if-no-files-found: {required: false}}
 runs: {using: composite, steps: [{shell: sh, run: 'true'}]}
 """
-
-
-def _gitlab() -> Path:
-    """The program gitlab-ci-local, by npm; the test is skipped where it cannot be had."""
-    folder = CACHE / f"npm-{_GITLAB}-{_RELEASE}"
-    if not shutil.which("npm"):
-        pytest.skip(f"{_GITLAB} is needed: it comes by npm, which this host lacks")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with held(folder.with_suffix(".lock")):
-        if not (folder / "node_modules" / _GITLAB).exists():
-            folder.mkdir(exist_ok=True)
-            words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-            done = subprocess.run([*words, f"{_GITLAB}@{_RELEASE}"], capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"{_GITLAB} is needed: npm cannot fetch it: {done.stderr.strip()[-300:]}")
-    return folder / "node_modules" / ".bin" / _GITLAB
 
 
 def _act() -> Path:
@@ -150,7 +134,7 @@ def test_the_pipeline_of_github_ends_with_an_image_in_a_registry(
 
 
 def test_the_pipeline_of_gitlab_ends_with_an_image_in_a_registry(repository: Path, served: Served, keys: Keys) -> None:
-    program = _gitlab()
+    program = installed(*_GITLAB) / "node_modules" / ".bin" / _GITLAB[0]
     if not shutil.which("rsync"):
         pytest.skip("gitlab-ci-local needs rsync")
     _written(repository, "gitlab", served)
