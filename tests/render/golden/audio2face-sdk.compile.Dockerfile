@@ -60,6 +60,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && if command -v ccache > /dev/null; then \
       echo 85d798254e82bff8eb49b0bbfe94eae24d17ed15551a357682d159b77a8d379b > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
+      for name in cc c++; do test -e /usr/lib/ccache/$name || ln -s ../../bin/ccache /usr/lib/ccache/$name; done; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
         printf '#!/bin/sh\nexec ccache "%s" "$@"\n' "$CUDA_HOME/bin/nvcc" > /usr/local/bin/ccache-nvcc; \

@@ -55,6 +55,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && if command -v ccache > /dev/null; then \
       echo 97687c398bd6064a19d59bcae4a9142f7fa28e23ced088248f51a96f7cc272e3 > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
+      for name in cc c++; do test -e /usr/lib/ccache/$name || ln -s ../../bin/ccache /usr/lib/ccache/$name; done; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
         printf '#!/bin/sh\nexec ccache "%s" "$@"\n' "$CUDA_HOME/bin/nvcc" > /usr/local/bin/ccache-nvcc; \

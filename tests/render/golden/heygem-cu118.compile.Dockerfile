@@ -55,6 +55,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && if command -v ccache > /dev/null; then \
       echo d5cd844cb082248df07342f85533fdf7224f32a73354630cda2237f2ad6bf709 > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
+      for name in cc c++; do test -e /usr/lib/ccache/$name || ln -s ../../bin/ccache /usr/lib/ccache/$name; done; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
         printf '#!/bin/sh\nexec ccache "%s" "$@"\n' "$CUDA_HOME/bin/nvcc" > /usr/local/bin/ccache-nvcc; \

@@ -47,6 +47,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && if command -v ccache > /dev/null; then \
       echo 2e881417d72e3a6cbfe1e99b3ad0466eddfef88904968022b3deda833cd6687e > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
+      for name in cc c++; do test -e /usr/lib/ccache/$name || ln -s ../../bin/ccache /usr/lib/ccache/$name; done; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
         printf '#!/bin/sh\nexec ccache "%s" "$@"\n' "$CUDA_HOME/bin/nvcc" > /usr/local/bin/ccache-nvcc; \

@@ -49,6 +49,7 @@ RUN --mount=from=uv,target=/mnt/uv --mount=from=source,target=/mnt/source \
  && if command -v ccache > /dev/null; then \
       echo 59b121583fd5469dfc8ab1d3fd53334928b395b21f66351626aef06aa7ab9d73 > /tmp/surroundings; \
       export CCACHE_DIR=/var/cache/ccache CCACHE_COMPILERCHECK=content CCACHE_EXTRAFILES=/tmp/surroundings; \
+      for name in cc c++; do test -e /usr/lib/ccache/$name || ln -s ../../bin/ccache /usr/lib/ccache/$name; done; \
       export PATH=/usr/lib/ccache:$PATH; \
       if test -x "$CUDA_HOME/bin/nvcc"; then \
         printf '#!/bin/sh\nexec ccache "%s" "$@"\n' "$CUDA_HOME/bin/nvcc" > /usr/local/bin/ccache-nvcc; \
