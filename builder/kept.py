@@ -6,40 +6,81 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builder.files import read_bounded, sha256_text
+from typing_extensions import Self
+
+from builder.files import sha256_text
+
+if TYPE_CHECKING:
+    import sqlite3  # which most runs do not need
 
 _MOST = 4 << 20  # bytes of one; the files of a large lock take 0.1 MB
+_WAIT = 1  # seconds for another run that writes
 _PROGRAM = Path(__file__).resolve().parent
 
 
 class Kept:
-    """Values by the name of what they are of, each with the digest of all that it was worked out from."""
+    """Values by the name of what they are of, each with the digest of all that it was worked out from.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    They lie in one file (SQLite), written once, at the end: hundreds of files took longer to make than to work out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._new: dict[str, tuple[str, str]] = {}
+        self._open: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is new."""
+        if self._open:
+            self._open.close()
+        if self._new and not self._written():
+            with suppress(OSError):
+                self._path.unlink()  # it is no file of ours, or a spoiled one
+                self._written()
 
     def get(self, name: str, given: str) -> Any:  # noqa: ANN401 - JSON
         """What is kept of a name, where it was worked out from this; else None."""
-        with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
-            found = json.loads(read_bounded(self._path(name), _MOST))
-            return found["value"] if found["given"] == given else None
+        import sqlite3  # noqa: PLC0415
+
+        with suppress(sqlite3.Error, ValueError, RecursionError, TypeError):
+            self._open = self._open or self._connected("mode=ro")
+            asked = "SELECT value FROM kept WHERE name = ? AND given = ? AND length(value) <= ?"
+            if found := self._open.execute(asked, (name, given, _MOST)).fetchone():
+                return json.loads(found[0])
         return None
 
     def put(self, name: str, given: str, value: Any) -> None:  # noqa: ANN401 - JSON
         """Keep what was worked out from this, in the place of what was kept of that name."""
-        path = self._path(name)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps({"given": given, "value": value}), "utf-8")
-            aside.replace(path)
+        self._new[name] = (given, json.dumps(value))
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{sha256_text(name)[:32]}.json"
+    def _connected(self, how: str) -> sqlite3.Connection:
+        import sqlite3  # noqa: PLC0415
+
+        return sqlite3.connect(f"{self._path.absolute().as_uri()}?{how}", timeout=_WAIT, uri=True)
+
+    def _written(self) -> bool:
+        """Write what is new, as far as that can be done; False where the file is none that could be written to."""
+        import sqlite3  # noqa: PLC0415
+
+        rows = [(name, *values) for name, values in self._new.items()]
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connected("mode=rwc")) as file, file:
+                file.execute("PRAGMA synchronous = OFF")  # a machine that crashes may cost the file
+                file.execute("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, given TEXT, value TEXT)")
+                file.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", rows)
+        except (OSError, ValueError, sqlite3.OperationalError):  # no such place, a name of no UTF-8, held by another run
+            return True
+        except sqlite3.DatabaseError:
+            return False
+        return True
 
 
 def code(*rooms: str) -> str:

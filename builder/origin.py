@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, cast
 
 Scheme = Literal["index", "archive", "git", "https", "hf", "member", "registry", "built"]
@@ -77,6 +77,7 @@ class Origin:
         return _WRITTEN[self.scheme].format(place=self.place, revision=self.revision, path=self.path)
 
     @classmethod
+    @lru_cache(8192)  # stacks share most of their files
     def parse(cls, text: str) -> Origin:
         """The origin that a text says. Raises ValueError for a text that says none."""
         text = text[: LONGEST + 1]

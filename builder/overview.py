@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any
 
 from builder.check.host import case_of
@@ -65,30 +65,34 @@ class Row:
 
 def overview(loaded: Iterable[Loaded], settings: Settings) -> list[Row]:
     """A row for each stack and service."""
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside, Kept(settings.cache_folder / "locks.sqlite") as kept:
         asked = beside.submit(tagged, settings.image_prefix)  # while files are read
         driver, wsl = nvidia.read(), is_wsl(kernel())
-        images, kept = _Images(asked, settings), Kept(settings.cache_folder / "locks")
-        return [_row(one, settings, images, kept, driver, wsl=wsl) for one in loaded]
+        images = _Images(asked, settings)
+        size = cache(partial(_size, settings))  # stacks share most of their files
+        return [_row(one, images, kept, size, driver, wsl=wsl) for one in loaded]
+
+
+_Size = Callable[[str], int | None]
 
 
 class _Images:
     """What the engine has of the stacks, and what is proved of it."""
 
     def __init__(self, asked: Future[dict[str, str] | None], settings: Settings) -> None:
-        self._asked, self._settings = asked, settings
+        self._asked, self.settings = asked, settings
 
     def of(self, stack: str, tag: str) -> tuple[str, str]:
         """`built` and `proved` of a row, by the tag that an image of its lock has."""
         names = self._asked.result()
         if names is None:
             return "", ""
-        image = names.get(self._settings.image(stack, tag), "")
+        image = names.get(self.settings.image(stack, tag), "")
         return ("yes", self._proof(stack, image)) if image else ("no", "")
 
     def _proof(self, stack: str, image: str) -> str:
         try:
-            document = json.loads(read_bounded(self._settings.build / stack / "smoke" / "evidence.json", _MOST))
+            document = json.loads(read_bounded(self.settings.build / stack / "smoke" / "evidence.json", _MOST))
             if not document["green"] or document["image_id"] != image:
                 return ""
             on_gpu = any(one["needs_gpu"] and one["outcome"] == "passed" for one in document["results"])
@@ -98,9 +102,9 @@ class _Images:
         return ", ".join(one.removeprefix("NVIDIA ").removeprefix("GeForce ")[:24] for one in names) or "CPU"
 
 
-def _row(stack: Loaded, settings: Settings, images: _Images, kept: Kept, driver: Nvidia, *, wsl: bool) -> Row:
+def _row(stack: Loaded, images: _Images, kept: Kept, size: _Size, driver: Nvidia, *, wsl: bool) -> Row:
     if isinstance(stack, Service):
-        return _service(stack, settings, images)
+        return _service(stack, images, size)
     state, lock = "none", None
     if store.exists(stack.folder):
         try:
@@ -119,7 +123,7 @@ def _row(stack: Loaded, settings: Settings, images: _Images, kept: Kept, driver:
         cuda=stack.cuda,
         lock=state,
         files=len(files),
-        fetched=f"{_there(files, settings)} of {len(files)}" if lock else "-",
+        fetched=f"{_there(files, size)} of {len(files)}" if lock else "-",
         gpu=runs(case_of(stack, used), driver, wsl=wsl),
         summary=stack.summary,
         built=built,
@@ -127,7 +131,7 @@ def _row(stack: Loaded, settings: Settings, images: _Images, kept: Kept, driver:
     )
 
 
-def _service(service: Service, settings: Settings, images: _Images) -> Row:
+def _service(service: Service, images: _Images, size: _Size) -> Row:
     state, lock = "none", None
     if store.exists(service.folder):
         try:
@@ -136,7 +140,7 @@ def _service(service: Service, settings: Settings, images: _Images) -> Row:
         except InputError:
             state = "damaged"
     files = [(f"{one.folder}/{one.filename}", one.size) for one in lock.artifacts()] if lock else []
-    built, proved = images.of(service.name, service_tag(service, lock, settings).rpartition(":")[2] if lock else "-")
+    built, proved = images.of(service.name, service_tag(service, lock, images.settings).rpartition(":")[2] if lock else "-")
     return Row(
         name=service.name,
         family="service",
@@ -144,7 +148,7 @@ def _service(service: Service, settings: Settings, images: _Images) -> Row:
         cuda=None,
         lock=state,
         files=len(files),
-        fetched=f"{_there(files, settings)} of {len(files)}" if lock else "-",
+        fetched=f"{_there(files, size)} of {len(files)}" if lock else "-",
         gpu="see its page" if service.gpu else "needs none",
         summary=service.summary,
         built=built,
@@ -152,9 +156,13 @@ def _service(service: Service, settings: Settings, images: _Images) -> Row:
     )
 
 
-def _there(files: Sequence[tuple[str, int]], settings: Settings) -> int:
-    found = 0
-    for path, size in files:
-        with suppress(OSError):
-            found += os.stat(f"{settings.home}/{path}").st_size == size  # noqa: PTH116 - many
-    return found
+def _there(files: Sequence[tuple[str, int]], size: _Size) -> int:
+    return sum(size(path) == wanted for path, wanted in files)
+
+
+def _size(settings: Settings, path: str) -> int | None:
+    """Of a file below the home folder, None where none is there."""
+    try:
+        return os.stat(f"{settings.home}/{path}").st_size  # noqa: PTH116 - many
+    except OSError:
+        return None

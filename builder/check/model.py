@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Protocol
 
 from packaging.requirements import Requirement
@@ -171,8 +171,13 @@ def pinned(requirement: Requirement | None) -> Version | None:
 
 
 def _required(packages: Sequence[str]) -> dict[str, Requirement]:
-    parsed = (Requirement(item) for item in packages)
+    parsed = map(_requirement, packages)
     return {str(canonicalize_name(requirement.name)): requirement for requirement in parsed}
+
+
+@lru_cache(4096)  # those of a family are each stack's
+def _requirement(text: str) -> Requirement:
+    return Requirement(text)
 
 
 def _versions(artifacts: Sequence[Artifact]) -> dict[str, Version]:

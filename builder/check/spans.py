@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from packaging.specifiers import Specifier, SpecifierSet
@@ -11,6 +12,7 @@ _Edge = tuple[Version, int]  # 0: just before the version, 1: just after it
 Meets = Literal["never", "maybe", "always"]
 
 
+@lru_cache(8192)  # facts ask the same of every stack
 def within(version: Version, versions: str) -> bool:
     """Whether a version is in a range such as ">=2.1,<2.6", whatever follows its +."""
     return SpecifierSet(versions).contains(version.public, prereleases=True)

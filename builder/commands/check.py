@@ -18,13 +18,14 @@ def command(run: Run, stacks: tuple[str, ...], host: bool) -> None:
     from builder.check.verb import examine
     from builder.kept import Kept
 
-    here, kept = Here.look(run.settings) if host else None, Kept(run.settings.cache_folder / "checked")
+    here = Here.look(run.settings) if host else None
     found, errors = {}, []
-    for one in run.stacks.named(stacks, "all"):
-        try:
-            found[one.name] = examine(one, here, kept, run.ui)
-        except InputError as error:  # a stale or damaged lock, which hides nothing of the others
-            errors.append(error)
+    with Kept(run.settings.cache_folder / "checked.sqlite") as kept:
+        for one in run.stacks.named(stacks, "all"):
+            try:
+                found[one.name] = examine(one, here, kept, run.ui)
+            except InputError as error:  # a stale or damaged lock, which hides nothing of the others
+                errors.append(error)
     wrong = sum(finding.level == "error" for findings in found.values() for finding in findings)
     documents = {name: [finding.document() for finding in findings] for name, findings in found.items()}
     if found or not errors:

@@ -6,17 +6,20 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from packaging.pylock import Pylock, PylockValidationError
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from builder.errors import InputError
 from builder.files import sha256_text
 from builder.lock import together
 from builder.lock.model import LOCK_VERSION, Artifact, StackLock, Unresolved
-from builder.lock.pylock import WHEELHOUSE, PylockFile, wheelhouse
+from builder.lock.pylock import WHEELHOUSE, Package, PylockFile, wheelhouse
 from builder.lock.schema import LockFile, Row
 from builder.lock.together import PYLOCK, STACK_LOCK, relock
 from builder.origin import DEFAULT_INDEX
@@ -50,11 +53,27 @@ def read(folder: Path) -> StackLock:
     python = tomldoc.held(pylock_path, python_text, pylock, PylockFile, relock(folder))
     require_own(found.stack, path)
     _require_together(found, python, folder)
-    try:
-        Pylock.from_dict(pylock)  # what PEP 751 asks beyond our model: names and versions are those of the files
-    except PylockValidationError as error:
-        raise InputError("it is no pylock.toml", where=str(pylock_path), why=str(error), fix=relock(folder)) from None
+    if not all(_named_as_its_file(one) for one in python.packages):
+        try:
+            Pylock.from_dict(pylock)
+        except PylockValidationError as error:
+            why = str(error)
+            raise InputError("it is no pylock.toml", where=str(pylock_path), why=why, fix=relock(folder)) from None
     return _lock(found, python, sha256_text(text))
+
+
+def _named_as_its_file(package: Package) -> bool:
+    """What PEP 751 asks of a package beyond our model: its name and version are those of its file."""
+    return _named(package.name, package.version, (package.sdist or package.wheels[0]).name, package.sdist is not None)
+
+
+@lru_cache(8192)  # stacks share most of their packages
+def _named(name: str, version: str, file: str, sdist: bool) -> bool:  # noqa: FBT001 - a key of the cache
+    try:
+        found, of = parse_sdist_filename(file) if sdist else parse_wheel_filename(file)[:2]
+        return found == name and of == Version(version)
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return False
 
 
 def texts(folder: Path, lock: StackLock) -> dict[str, str]:

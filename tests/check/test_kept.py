@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,12 @@ def mine(tmp_path: Path) -> Path:
     return tmp_path / "stacks"
 
 
+def rows(kept: Path) -> list[str]:
+    """The names of what is kept in a file."""
+    with closing(sqlite3.connect(kept)) as file:
+        return [name for (name,) in file.execute("SELECT name FROM kept")]
+
+
 def listed(stacks: Path, cache: Path) -> str:
     done = cli("--json", "--stacks", str(stacks), "list", env={"MODELSTACKS_CACHE": str(cache)})
     return str(next(row["lock"] for row in document(done)["stacks"] if row["name"] == "mine"))
@@ -37,11 +45,12 @@ def listed(stacks: Path, cache: Path) -> str:
 def test_a_changed_lock_is_seen_and_a_spoiled_cache_is_none(mine: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert listed(mine, cache) == listed(mine, cache) == "stale"
-    kept = list((cache / "locks").iterdir())
-    assert kept
-    for path in kept:
-        path.write_text('{"given": 3')
-    assert listed(mine, cache) == "stale"
+    kept = cache / "locks.sqlite"
+    whole = kept.read_bytes()
+    for spoiled in (b'{"given": 3', whole[:5000], whole[:4096] + b"x" * 4096 + whole[8192:]):
+        kept.write_bytes(spoiled)
+        assert listed(mine, cache) == listed(mine, cache) == "stale"
+        assert rows(kept), "it is written anew"
     lock = mine / "mine" / "pylock.toml"
     lock.write_text(lock.read_text() + "\n# edited\n")
     assert listed(mine, cache) == "damaged"
@@ -52,7 +61,7 @@ def test_findings_are_the_same_again_and_anew_where_anything_changed(tmp_path: P
     words = ("--json", "check", "gsplat", "liveportrait", "heygem")
     first, again = document(cli(*words, env=cache)), document(cli(*words, env=cache))
     assert first == again == document(cli(*words, env={"MODELSTACKS_CACHE": str(tmp_path / "other")}))
-    assert len(list((tmp_path / "cache" / "checked").iterdir())) == 3
+    assert len(rows(tmp_path / "cache" / "checked.sqlite")) == 3
 
 
 def test_what_a_stack_says_anew_is_judged_anew(tmp_path: Path) -> None:
@@ -71,9 +80,10 @@ def test_what_a_stack_says_anew_is_judged_anew(tmp_path: Path) -> None:
         return [row["problem"] for row in said["stacks"]["mine"]] if code == 0 else [said["errors"][0]["problem"]]
 
     assert checked() == []
-    (kept,) = (tmp_path / "cache" / "checked").iterdir()
+    kept = tmp_path / "cache" / "checked.sqlite"
     row = {"rule": "a", "level": "warning", "problem": "kept", "cause": "", "fix": "", "source": ""}
-    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"value": [row]}))
+    with closing(sqlite3.connect(kept)) as file, file:
+        assert file.execute("UPDATE kept SET value = ?", (json.dumps([row]),)).rowcount == 1
     assert checked() == ["kept"], "what is kept is taken"
     stack.write_text(re.sub("(?m)^summary: .*$", "summary: Another one", stack.read_text()))
     assert checked() == [], "of another stack file it is not"
@@ -82,16 +92,46 @@ def test_what_a_stack_says_anew_is_judged_anew(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_of_one_digest(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "kept")
-    assert kept.get("a", "1") is None
-    kept.put("a", "1", [1, "two"])
-    assert kept.get("a", "1") == [1, "two"]
-    assert kept.get("a", "2") is None and kept.get("b", "1") is None
+    path = tmp_path / "deep" / "kept.sqlite"
+    with Kept(path) as kept:
+        assert kept.get("a", "1") is None
+        kept.put("a", "1", [1, "two"])
+    with Kept(path) as kept:
+        assert kept.get("a", "1") == [1, "two"]
+        assert kept.get("a", "2") is None and kept.get("b", "1") is None
+        kept.put("a", "2", "three")
+    with Kept(path) as kept:
+        assert kept.get("a", "1") is None and kept.get("a", "2") == "three"
     assert code("check") != code("lock") and code("check") == code("check")
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    kept = Kept(tmp_path / "file" / "kept")
-    kept.put("a", "1", 1)
-    assert kept.get("a", "1") is None
+    (tmp_path / "folder.sqlite").mkdir()
+    for path in (tmp_path / "file" / "kept.sqlite", tmp_path / "folder.sqlite"):
+        with Kept(path) as kept:
+            kept.put("a", "1", 1)
+        with Kept(path) as kept:
+            assert kept.get("a", "1") is None
+
+
+def test_runs_at_once_keep_what_each_of_them_found(tmp_path: Path) -> None:
+    with Kept(tmp_path / "kept.sqlite") as one, Kept(tmp_path / "kept.sqlite") as other:
+        one.put("a", "1", 1)
+        other.put("b", "1", 2)
+    with Kept(tmp_path / "kept.sqlite") as kept:
+        assert (kept.get("a", "1"), kept.get("b", "1")) == (1, 2)
+
+
+def test_a_cache_that_another_run_writes_to_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "kept.sqlite"
+    with Kept(path) as kept:
+        kept.put("a", "1", 1)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("BEGIN IMMEDIATE")
+        with Kept(path) as kept:
+            assert kept.get("a", "1") == 1
+            kept.put("b", "1", 2)
+        file.rollback()
+    with Kept(path) as kept:
+        assert (kept.get("a", "1"), kept.get("b", "1")) == (1, None)

@@ -14,8 +14,11 @@ NAME: Final = "rebuilt_wheels"
 
 def find(case: Case) -> Iterator[Finding]:
     """A warning for each of which the default index has a later build; the lock goes on with its own by hash."""
+    known = {row["package"] for row in case.facts[NAME]}
     wheels = [item for item in (case.lock.wheels if case.lock else ()) if item.filename.endswith(".whl")]
     for item in wheels:
+        if item.project not in known:
+            continue
         name, version, build, _ = parse_wheel_filename(item.filename)
         for row in case.facts[NAME]:
             if name == row["package"] and str(version) == row["version"] and (build or (0, ""))[0] < row["build"]:
