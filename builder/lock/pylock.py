@@ -66,7 +66,7 @@ class Package(Frozen):
             filename=entry.name,
             size=entry.size,
             sha256=entry.hashes.sha256,
-            origin=Origin("index", index),
+            origin=Origin.parse(f"index:{index}"),
             project=self.name,
             version=self.version,
         )

@@ -28,7 +28,7 @@ class Named(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
     name: Name
-    _read_from: ReadFrom = PrivateAttr(default=ReadFrom(folder=Path(), stack=b"", kind=""))
+    _read_from: ReadFrom = PrivateAttr(default_factory=lambda: ReadFrom(folder=Path(), stack=b"", kind=""))
 
     @property
     def folder(self) -> Path:

@@ -47,6 +47,8 @@ def projects(stack: StackFile, folder: Path, document: Document) -> tuple[Projec
     Raises InputError where a folder has no pyproject.toml with a name and static dependencies (PEP 621), and where two
     things of a stack have one project's name.
     """
+    if not stack.projects:
+        return ()
     taken = {str(canonicalize_name(Requirement(item).name)): "`packages`" for item in stack.packages}
     taken |= {str(canonicalize_name(one.name)): "`extensions`" for one in stack.extensions}
     found = []

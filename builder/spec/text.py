@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -118,6 +118,7 @@ def _inside(value: str) -> str:
     return posixpath.normpath(value) if value else value
 
 
+@lru_cache(4096)  # those of a family are each stack's
 def _requirement(value: str) -> str:
     if len(value) > _LONGEST_REQUIREMENT:
         raise refuse(f"the requirement has {len(value)} characters", f"use one of at most {_LONGEST_REQUIREMENT}")
