@@ -23,7 +23,6 @@ from builder import __version__
 from builder.commands import verbs
 from builder.commands._common import Given, everywhere
 from builder.errors import InputError, InputErrors, JobError, ModelstacksError, SurroundingsError
-from builder.plain import plain
 from builder.ui import Ui
 
 # Variables whose values are no one's business, and how long such a value is at least.
@@ -102,7 +101,7 @@ def _guarded(work: Callable[[], object], ui: Ui) -> int:
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)
-        sys.stderr.write(plain(said.getvalue()))
+        ui.say(said.getvalue().rstrip("\n"))
         return 2
     except (KeyboardInterrupt, click.Abort):
         ui.warn("stopped; what is finished is kept, the same command goes on from there")

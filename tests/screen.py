@@ -29,9 +29,13 @@ class Shown:
 
 
 def on_terminal(
-    *words: str, columns: int, program: Sequence[str] = (sys.executable, "-m", "builder"), env: Mapping[str, str] = {}
+    *words: str,
+    columns: int,
+    program: Sequence[str] = (sys.executable, "-m", "builder"),
+    env: Mapping[str, str] = {},
+    talk: bool = False,
 ) -> Shown:
-    """Run a program whose standard output is a terminal of so many columns and 30 lines."""
+    """Run a program whose standard output is a terminal of so many columns and 30 lines. talk: standard error too."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     given = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
@@ -46,7 +50,7 @@ def on_terminal(
 
     with subprocess.Popen(
         [*program, *words], cwd=REPO, env={**given, **env}, stdin=subprocess.DEVNULL, stdout=theirs,
-        stderr=subprocess.PIPE, text=True,
+        stderr=theirs if talk else subprocess.PIPE, text=True,
     ) as run:  # fmt: skip
         os.close(theirs)
         reader = threading.Thread(target=read)

@@ -125,33 +125,42 @@ class Ui:
 
     def say(self, text: str) -> None:
         """One line of talk; markup in it is shown, not obeyed."""
-        self.console.print(_escape(spoken(text)))
+        self._talk("", "", spoken(text))
 
     def step(self, text: str) -> None:
         """One line that says what is being done now."""
-        self.console.print(f"[bold]==>[/bold] {_escape(text)}")
+        self._talk("==>", "bold", text)
 
     def working(self, what: str) -> Work:
         """Work that may take seconds, for the length of a with block; see `Work`."""
         return Work(self, what)
 
     def sub(self, prefix: str, line: str) -> None:
-        """One line of a program that was started, told apart from our own lines by its prefix."""
+        """One line of a program that was started, as it is, told apart from our own lines by its prefix."""
         self.console.print(f"[dim]{_escape(prefix)} |[/dim] {_escape(line)}")
 
     def warn(self, text: str) -> None:
         """One warning."""
-        self.console.print(f"[yellow]warning:[/yellow] {_escape(spoken(text))}")
+        self._talk("warning:", "yellow", spoken(text))
 
     def error(self, error: ModelstacksError) -> None:
         """An error with its place, reason and fix, each on a line."""
         for one in error.errors if isinstance(error, InputErrors) else [error]:
-            place = f"{_escape(one.where)}: " if one.where else ""
-            self.console.print(f"[red]error:[/red] {place}{_escape(one.problem)}")
+            self._talk("error:", "red", f"{one.where}: {one.problem}" if one.where else one.problem)
             if one.why:
-                self.console.print(f"  why: {_escape(spoken(one.why))}")
+                self._talk("  why:", "", spoken(one.why))
             if one.fix:
-                self.console.print(f"  fix: {_escape(spoken(one.fix))}")
+                self._talk("  fix:", "", spoken(one.fix))
+
+    def _talk(self, mark: str, style: str, text: str) -> None:
+        """Words of ours after a mark, on a terminal in lines of its width; a file has them on one line."""
+        from builder.ui import table
+
+        room, hang = _room(sys.stderr), len(mark) + 1 if mark else 0
+        lines = table.flowed(plain(text), room - hang) if room else [text]
+        words = _escape(f"\n{' ' * hang}".join(lines))
+        shown = f"[{style}]{mark}[/{style}]" if style else mark
+        self.console.print(f"{shown} {words}" if mark else words)
 
     def table(
         self,

@@ -5,10 +5,12 @@ A table whose columns cannot stand side by side without a broken word is told as
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 _GAP = "  "
+_WORD = re.compile(r"(?:`[^`\n]*`|\S)+")
 _TEXT = 28  # columns of the last cell of a row that is kept to one line, at least
 
 
@@ -34,6 +36,23 @@ def wrapped(text: str, room: int) -> list[str]:
                 found[-1] += f" {word}"
             else:
                 found.append(word)
+    return found
+
+
+def flowed(text: str, room: int) -> list[str]:
+    """The lines of talk, broken as `wrapped` does, yet nowhere in what stands in backticks, which is to be copied; what
+    goes on starts below where its line started."""
+    found: list[str] = []
+    for line in text.split("\n"):
+        inset = line[: len(line) - len(line.lstrip(" "))]
+        found.append(line if width(line) <= room else inset)
+        for word in _WORD.findall(line) if width(line) > room else ():
+            if found[-1] == inset:
+                found[-1] += word
+            elif width(found[-1]) + 1 + width(word) <= room:
+                found[-1] += f" {word}"
+            else:
+                found.append(f"{inset}{word}")
     return found
 
 
