@@ -60,6 +60,13 @@ class InputErrors(InputError):
         return "\n".join(str(error) for error in self.errors)
 
 
+def combined(errors: list[InputError]) -> InputError:
+    """Several errors as one to raise; what two of them say alike is said once."""
+    every = [one for error in errors for one in (error.errors if isinstance(error, InputErrors) else [error])]
+    each = list({(one.where, one.problem): one for one in every}.values())
+    return each[0] if len(each) == 1 else InputErrors(each)
+
+
 class SurroundingsError(ModelstacksError):
     """The machine lacks something the job needs (an engine, a network, a GPU, disk)."""
 

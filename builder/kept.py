@@ -76,7 +76,7 @@ class Kept:
                 file.execute("PRAGMA synchronous = OFF")  # a machine that crashes may cost the file
                 file.execute("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, given TEXT, value TEXT)")
                 file.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", rows)
-        except (OSError, ValueError, sqlite3.OperationalError):  # no such place, a name of no UTF-8, held by another run
+        except (OSError, ValueError, sqlite3.OperationalError):  # no such place, not UTF-8, or held by another run
             return True
         except sqlite3.DatabaseError:
             return False

@@ -140,7 +140,8 @@ def _service(service: Service, images: _Images, size: _Size) -> Row:
         except InputError:
             state = "damaged"
     files = [(f"{one.folder}/{one.filename}", one.size) for one in lock.artifacts()] if lock else []
-    built, proved = images.of(service.name, service_tag(service, lock, images.settings).rpartition(":")[2] if lock else "-")
+    tag = service_tag(service, lock, images.settings).rpartition(":")[2] if lock else "-"
+    built, proved = images.of(service.name, tag)
     return Row(
         name=service.name,
         family="service",

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from builder.check import Finding, check, packaged_facts, service
-from builder.errors import InputError, InputErrors
+from builder.errors import InputError, combined
 from builder.files import sha256_text
 from builder.kept import Kept, code
 from builder.lock.existing import fresh
@@ -67,10 +67,10 @@ def _shown(name: str, findings: list[Finding], ui: Ui) -> list[Finding]:
     return findings
 
 
-def require_lockable(one: Loaded, ui: Ui) -> None:
-    """Before a stack is resolved: raise InputError for what is known to be wrong with it, whatever its lock says."""
-    if isinstance(one, Stack):
-        refuse_errors(check(one, None), ui)
+def known_errors(one: Loaded) -> list[InputError]:
+    """What is known to be wrong with a stack before it is resolved, whatever its lock says."""
+    found = check(one, None) if isinstance(one, Stack) else []
+    return [_error(finding) for finding in found if finding.level == "error"]
 
 
 def judged(stack: Stack, ui: Ui) -> Callable[[StackLock, Mapping[str, tuple[str, ...]]], None]:
@@ -87,7 +87,10 @@ def refuse_errors(findings: Iterable[Finding], ui: Ui) -> None:
         if finding.level == "accepted":
             ui.say(f"accepted: {finding.problem} ({finding.accepted})")
         if finding.level == "error":
-            errors.append(finding)
-    found = [InputError(one.problem, why=one.cause, fix=one.fix) for one in errors]
-    if found:
-        raise found[0] if len(found) == 1 else InputErrors(found)
+            errors.append(_error(finding))
+    if errors:
+        raise combined(errors)
+
+
+def _error(finding: Finding) -> InputError:
+    return InputError(finding.problem, why=finding.cause, fix=finding.fix)

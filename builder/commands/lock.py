@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from builder.commands._common import STACKS, Run, Verb
-from builder.errors import Unreachable
+from builder.errors import InputError, ModelstacksError, Unreachable, combined
 
 
 @click.command(cls=Verb)
@@ -17,19 +17,25 @@ from builder.errors import Unreachable
 @click.pass_obj
 def command(run: Run, stacks: tuple[str, ...], upgrade: bool, pending: bool) -> None:
     """Resolve and lock every file by hash."""
-    from builder.check.verb import judged, require_lockable
+    from builder.check.verb import judged, known_errors
     from builder.doctor.unreachable import all_of, require_hosts
     from builder.lock.verb import lock as write
     from builder.spec.model import Stack
 
     documents = []
     for one in run.owned(stacks):
-        require_lockable(one, run.ui)
+        known = known_errors(one)
         judge = judged(one, run.ui) if isinstance(one, Stack) else None
         ask = None if pending else partial(require_hosts, one, run.settings, run.ui)
         try:
             done = write(one, run.settings, run.ui, upgrade=upgrade, partly=pending, judge=judge, ask=ask)
-        except Unreachable as error:
-            raise all_of(error, one, run.settings, run.ui) from error
+        except InputError as error:  # what the resolution shows is told with what was known before it
+            raise combined([*known, error]) from error
+        except ModelstacksError as error:
+            if known:
+                run.ui.error(combined(known))
+            raise (all_of(error, one, run.settings, run.ui) if isinstance(error, Unreachable) else error) from error
+        if known:
+            raise combined(known)
         documents.append(done)
     run.ui.document({"locks": documents})

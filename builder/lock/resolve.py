@@ -14,7 +14,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from builder.errors import InputError, InputErrors, JobError, SurroundingsError, Unreachable
+from builder.errors import InputError, JobError, SurroundingsError, Unreachable, combined
 from builder.files import held
 from builder.lock import base, sources, store, together, weights, wheels
 from builder.lock.changes import changed
@@ -126,12 +126,10 @@ def _refuse(stack: Stack, lacking: Mapping[str, str], judge: Callable[[], None])
     errors = [without_wheels(lacking, stack)] if lacking else []
     try:
         judge()
-    except InputErrors as error:
-        errors += error.errors
     except InputError as error:
         errors.append(error)
     if errors:
-        raise errors[0] if len(errors) == 1 else InputErrors(errors)
+        raise combined(errors)
 
 
 def _resolve(

@@ -68,7 +68,7 @@ def _named_as_its_file(package: Package) -> bool:
 
 
 @lru_cache(8192)  # stacks share most of their packages
-def _named(name: str, version: str, file: str, sdist: bool) -> bool:  # noqa: FBT001 - a key of the cache
+def _named(name: str, version: str, file: str, sdist: bool) -> bool:
     try:
         found, of = parse_sdist_filename(file) if sdist else parse_wheel_filename(file)[:2]
         return found == name and of == Version(version)

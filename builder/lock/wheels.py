@@ -230,9 +230,11 @@ def _compile(
         for name in (*stack.from_source, *sorted(routes.compiled), *lacking):
             command.append(f"--no-binary={name}")
         command += _said(stack, direct, home)
-        if (stack.from_source or routes.compiled) and stack.toolchain:
-            # Build scripts run here for their metadata: beside the tools that will compile them, not the newest ones.
-            (home / "tools.txt").write_text("".join(f"{one}\n" for one in stack.toolchain.packages))
+        if stack.from_source or routes.compiled:
+            # Build scripts run here for their metadata: beside the tools that will compile them and at the stack's own
+            # versions, not the newest ones. A second torch is 6 GB in the cache.
+            tools = stack.toolchain.packages if stack.toolchain else ()
+            (home / "tools.txt").write_text("".join(f"{one}\n" for one in (*tools, *stack.packages)))
             command += ["--build-constraint", "tools.txt"]
         # First the versions (uv prefers those its output file holds already), then their files and hashes.
         run_uv([*command, "-o", "requirements.txt"], stack, home, settings)

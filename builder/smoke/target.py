@@ -28,7 +28,7 @@ _MEMORY = "/dev/shm"  # noqa: S108 - a container has it in memory, unless it was
 _NOT_ASKED = "GPU=none: no GPU was asked for"
 _CACHES = (  # what the packages of a stack write to beside the temporary folder, each where its variable says
     *("TMPDIR", "CUDA_CACHE_PATH", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"),
-    *("NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
+    *("NUMBA_CACHE_DIR", "MPLCONFIGDIR", "SKIMAGE_DATADIR"),
 )
 
 

@@ -17,7 +17,8 @@ from builder.lock import read, tags, verb
 from builder.lock.pylock import WHEELHOUSE, wheelhouse
 from builder.settings import Settings
 from builder.ui import Ui
-from tests.lock.conftest import Index, MakeStack, wheel
+from tests.conftest import cli, document
+from tests.lock.conftest import Index, MakeStack, sdist, wheel
 
 
 def of_glibc(text: str) -> Any:
@@ -69,6 +70,34 @@ def test_paths_of_pylock_lead_to_the_wheels_from_a_folder_of_ones_own(
     before = (stack.folder / "pylock.toml").read_bytes()
     verb.lock(stack, settings, Ui(), upgrade=True)
     assert (stack.folder / "pylock.toml").read_bytes() == before, "another place alone changes no lock"
+
+
+def test_what_is_known_before_what_is_resolved_and_what_has_no_wheel_are_one_list(
+    index: Index, make_stack: MakeStack, settings: Settings
+) -> None:
+    """One run of `lock` for what took three: a clash in the stack file, one that a dependency brings, two sdists."""
+    for name, version in (("onnxruntime", "1.20.1"), ("onnxruntime-gpu", "1.20.2"), ("numpy", "2.0.2")):
+        index.add(wheel(name, version))
+    index.add(wheel("head", "1.0", ["opencv-python==4.9.0.80"]))
+    index.add(wheel("opencv-python", "4.9.0.80"))
+    for name in ("alpha", "beta"):
+        index.add(sdist(name, "1.0", "raise SystemExit('it ran')"))
+    stack = make_stack("onnxruntime==1.20.1", "onnxruntime-gpu==1.20.2", "numpy==2.0.2", "head", "alpha", "beta")
+    site = {
+        "MODELSTACKS_HOME": str(settings.home),
+        "MODELSTACKS_INDEX": index.url(),
+        "CA_BUNDLE": str(settings.ca_bundle[0]),
+    }
+    done = cli("--json", "--stacks", str(settings.stacks[0]), "lock", "one", env=site)
+    problems = [one["problem"].partition(" libcublas")[0] for one in document(done, code=2)["errors"]]
+    assert problems == [
+        "onnxruntime and onnxruntime-gpu are in one stack",
+        "2 packages have no wheel for Python 3.11 on x86_64-manylinux_2_36, and an sdist",
+        "opencv-python 4.9.0.80 meets numpy 2.0.2",
+        "nothing in the lock holds",
+        "alpha, beta is compiled, and the stack has no toolchain",
+    ]
+    assert "it ran" not in done.stderr and not (stack.folder / "stack.lock").exists()
 
 
 def test_in_a_checkout_they_are_what_they_always_were() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,6 +259,47 @@ def test_all_sdists_are_named_at_once_and_none_is_run(
     assert not ran.exists()
     found = resolve(make_stack("app", "alpha==1.0", **{"from-source": named}))
     assert {name: item.kind for name, item in found.items() if name != "app"} == dict.fromkeys(sorted(named), "sdist")
+
+
+_BACKEND = """
+import os, torch
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    os.mkdir(f"{folder}/ext-1.0.dist-info")
+    lines = ["Metadata-Version: 2.1", "Name: ext", "Version: 1.0", f"Requires-Dist: beside-{torch.version}"]
+    with open(f"{folder}/ext-1.0.dist-info/METADATA", "w") as file:
+        file.write("\\n".join([line.replace("beside-1.0", "beside") for line in lines]) + "\\n")
+    return "ext-1.0.dist-info"
+
+def get_requires_for_build_wheel(settings=None):
+    return []
+"""
+
+
+@pytest.mark.parametrize("toolchain", [{}, {"toolchain": {"packages": ["torch"]}}], ids=["none", "unpinned"])
+def test_an_sdist_that_asks_for_torch_to_tell_its_metadata_gets_the_stacks_own(
+    index: Index, make_stack: MakeStack, resolve: Resolve, tmp_path: Path, toolchain: dict[str, object]
+) -> None:
+    """Its build script runs, as nothing else tells what it needs; the newest torch is not brought into uv's cache."""
+    files = {
+        "PKG-INFO": "Metadata-Version: 1.1\nName: ext\nVersion: 1.0\n",
+        "pyproject.toml": '[build-system]\nrequires = ["torch"]\nbuild-backend = "own"\nbackend-path = ["."]\n',
+        "own.py": _BACKEND,
+    }
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"ext-1.0/{path}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    index.add(("ext-1.0.tar.gz", out.getvalue()))
+    index.add(wheel("beside", "1.0"))
+    for number in ("1.0", "2.0"):
+        index.add(wheel("torch", number))
+    found = resolve(make_stack("torch==1.0", "ext", **{"from-source": ["ext"]}, **toolchain))
+    assert {name: item.version for name, item in found.items()} == {"torch": "1.0", "ext": "1.0", "beside": "1.0"}
+    unpacked = {path.read_text() for path in (tmp_path / "uv-cache").rglob("torch.py")}
+    assert unpacked == {"version = '1.0'\n"}, "one torch is unpacked, the stack's"
 
 
 def test_an_sdist_alone_counts_as_being_on_the_index(index: Index, make_stack: MakeStack, resolve: Resolve) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 # What holds nothing but what a program makes for itself. TORCH_HOME and HF_HOME may hold weights of the image.
 CACHES = (
     *("CUDA_CACHE_PATH", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"),
-    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR"),
+    *("SKIMAGE_DATADIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR"),
 )
 
 
