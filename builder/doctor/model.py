@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 State = Literal["good", "bad", "unknown", "note"]
 Kind = Literal["index", "page", "files", "archive", "git", "weights", "registry", "tokens"]
-_PORTS = {"https": 443, "http": 80}
+_PORTS = {"https": 443, "http": 80, "ssh": 22}
 
 
 @dataclass(frozen=True, kw_only=True)

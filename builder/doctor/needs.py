@@ -14,6 +14,7 @@ from builder.doctor.model import Diagnosis, Kind, Need
 from builder.errors import SurroundingsError
 from builder.lock.existing import readable
 from builder.lock.model import StackLock
+from builder.net import gitssh
 from builder.net.archive import archive
 from builder.net.huggingface import address
 from builder.net.index import default_index, find_links, links, uv_default
@@ -61,7 +62,9 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
     addresses = [one.git for one in stack.sources] + [one.git for one in stack.extensions if one.git]
     for git in dict.fromkeys(addresses):
         url, name = f"{git.rstrip('/')}/info/refs?service=git-upload-pack", urlsplit(git).path.strip("/")
-        yield from _mirrored(Need(url=url, kind="git", label="git source", name=name), settings)
+        for need in _mirrored(Need(url=url, kind="git", label="git source", name=name), settings):
+            ssh = settings.ssh(need.url)
+            yield replace(need, url=gitssh.address(git, ssh), sited=True) if ssh else need
     for weight in stack.weights:
         if weight.origin:
             yield from _file(weight.origin, "weights", settings)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from builder.doctor import parallel
-from builder.doctor.checks import answer, certificate, name
+from builder.doctor.checks import answer, certificate, name, ssh
 from builder.doctor.model import Diagnosis, Kind, Need, Server, host_of
 from builder.doctor.needs import file_hosts
 from builder.doctor.proxy import proxy_of
@@ -104,6 +104,8 @@ class _Looking:
         diagnoses = [] if before else self._way(host, {need.kind for need in needs})
         if any(one.state != "good" and one.check != answer.NAME for one in before or diagnoses):
             return [*diagnoses, *(_not_asked(host, need) for need in needs)], []
+        if host.scheme == "ssh":
+            return diagnoses, []
         following: list[Need] = []
         for need in needs:
             started = time.monotonic()
@@ -116,9 +118,11 @@ class _Looking:
 
     def _way(self, host: Server, kinds: set[Kind]) -> list[Diagnosis]:
         """Whether a host can be reached and trusted at all."""
-        proxy = proxy_of(host.url)
+        proxy = proxy_of(host.url) if host.scheme != "ssh" else None  # ssh goes through none
         started = time.monotonic()
         named = _with_seconds(name.judge(host, proxy), started)
+        if host.scheme == "ssh":
+            return [named, *([ssh.judge(host, self._settings.connect_timeout)] if named.state == "good" else [])]
         if named.state != "good":
             return [named, _unknown(host, certificate.NAME, "not looked at, as the name is not resolved")]
         started = time.monotonic()
