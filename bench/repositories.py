@@ -195,7 +195,8 @@ def table(found: list[dict[str, Any]], repo2docker: str) -> str:
     lines = [
         f"Measured {datetime.date.today()} by `bench/repositories.py`: {', '.join(versions)}.",
         "",
-        "| repository | commit | family | `lock` | `uv pip compile` | traps in its result | repo2docker: what it would install (no image built: its base could not be reached) |",
+        "| repository | commit | family | `lock` | `uv pip compile` | traps in its result "
+        "| repo2docker: what it would install (no image built: its base could not be reached) |",
         "|---|---|---|---|---|---|---|",
     ]
     for one in found:

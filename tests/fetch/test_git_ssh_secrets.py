@@ -26,7 +26,7 @@ PASSPHRASE = "battery-staple-4711"
 
 
 @pytest.fixture
-def site_file(commit, keys, port, site, tmp_path, monkeypatch) -> Path:  # noqa: F811
+def site_file(commit, keys, port, site, tmp_path: Path, monkeypatch) -> Path:  # noqa: F811
     """The stack `byssh` with a source of git.example (127.0.0.1), and a home of its own; gives the site's file."""
     (keys / "known").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
     git = f"{{git: 'https://127.0.0.1{site.git_root}/demo/.git', commit: {commit}, into: /workspace}}"
