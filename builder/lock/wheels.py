@@ -227,12 +227,10 @@ def _compile(
             f"--python-platform={platform(stack)}",
         ]
         command += ["--only-binary", ":all:", "-c", "constraints.txt"]
-        for name in (*stack.from_source, *sorted(routes.compiled), *lacking):
-            command.append(f"--no-binary={name}")
+        command += [f"--no-binary={name}" for name in (*stack.from_source, *sorted(routes.compiled), *lacking)]
         command += _said(stack, direct, home)
         if stack.from_source or routes.compiled:
-            # Build scripts run here for their metadata: beside the tools that will compile them and at the stack's own
-            # versions, not the newest ones. A second torch is 6 GB in the cache.
+            # Build scripts run here for metadata, at the stack's own versions: a second torch is 6 GB in the cache.
             tools = stack.toolchain.packages if stack.toolchain else ()
             (home / "tools.txt").write_text("".join(f"{one}\n" for one in (*tools, *stack.packages)))
             command += ["--build-constraint", "tools.txt"]

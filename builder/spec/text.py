@@ -131,9 +131,8 @@ def _requirement(value: str) -> str:
             f"{value!r} is not a requirement (PEP 508): {str(error).splitlines()[0]}", "write NAME==VERSION"
         ) from None
     if parsed.url:
-        raise refuse(
-            f"{parsed.name!r} names its own address", "name an index under `indexes` and list the package there"
-        )
+        fix = "name an index under `indexes` and list the package there"
+        raise refuse(f"{parsed.name!r} names its own address", fix)
     return value
 
 

@@ -17,7 +17,7 @@ def find(case: Case) -> Iterator[Finding]:
     known = {row["package"] for row in case.facts[NAME]}
     wheels = [item for item in (case.lock.wheels if case.lock else ()) if item.filename.endswith(".whl")]
     for item in wheels:
-        if item.project not in known:
+        if item.project and item.project not in known:
             continue
         name, version, build, _ = parse_wheel_filename(item.filename)
         for row in case.facts[NAME]:
