@@ -65,7 +65,7 @@ def _of_stack(stack: Stack, lock: StackLock | None, settings: Settings) -> Itera
         for need in _mirrored(Need(url=url, kind="git", label="git source", name=name), settings):
             ssh = settings.ssh(need.url)
             yield replace(need, url=gitssh.address(git, ssh), sited=True) if ssh else need
-    for weight in stack.weights:
+    for weight in stack.baked:  # the others are mounted by who runs the image, and never fetched
         if weight.origin:
             yield from _file(weight.origin, "weights", settings)
     for download in (one for extension in stack.extensions for one in extension.downloads):

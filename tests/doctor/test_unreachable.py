@@ -55,6 +55,18 @@ def test_every_host_that_refuses_or_has_no_name_is_named_at_once(verb, tmp_path)
     assert "locking mine" not in done.stderr, "hosts are asked before anything is resolved"
 
 
+def test_weights_that_are_mounted_ask_for_no_host(tmp_path, monkeypatch):
+    """Neither those of the stack file nor those of the site's mount-weights: nothing fetches them."""
+    monkeypatch.setenv("MODELSTACKS_STACKS", str(tmp_path / "stacks"))
+    monkeypatch.setenv("MODELSTACKS_MOUNT_WEIGHTS", "b.*")
+    mounted = "{url: 'https://hers.invalid/a.pth', into: /workspace, bake: false, licence: hers}"
+    taken = "{url: 'https://b.invalid/b.pth', into: /workspace}, {url: 'https://c.invalid/c.pth', into: /workspace}"
+    write_stack(tmp_path / "stacks", "mine", packages=["six==1.17.0"], extra=f"weights: [{mounted}, {taken}]")
+    settings = load()
+    needed, _ = needs([spec.load("mine", settings)], settings)
+    assert [need.name for need in needed if need.kind == "weights"] == ["c.pth"]
+
+
 def test_a_shipped_stack_leads_to_its_rehearsal(monkeypatch, tmp_path):
     """Asked through a proxy that refuses: no host of it is reached, whatever this machine reaches."""
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{_closed()}")

@@ -2,8 +2,10 @@
 
 Stand-ins are torch and the base (liveportrait.py); the weights are left to be mounted; and
 
-- the source: in the folder of X-Pose's op a CUDA module of its name, whose setup.py has the line that the stack edits;
-- the archives of CUDA 12.8's compiler: the one of CUDA 13.0 that the default index has, in NVIDIA's shape.
+- the source, where MODELSTACKS_REHEARSAL_SOURCES has none: in the folder of X-Pose's op a CUDA module of its name, whose
+  setup.py has the line that the stack edits;
+- the archives of CUDA 12.8's compiler: the one of CUDA 13.0 that the default index has, in NVIDIA's shape. It says of
+  itself that it is 12.8's, as torch takes no other beside its own release, and links its own runtime into the op.
 
 No mirror can forge a hash. So in the clone's stack file the sha256 of the two archives are those of the stand-ins, as
 `git` is made to exchange commits; all else is as it is shipped.
@@ -32,6 +34,14 @@ pytestmark = pytest.mark.heavy
 NAME = "liveportrait-animals"
 (EXTENSION,) = liveportrait.declared(NAME)["extensions"]
 (EDIT,) = EXTENSION["edits"]
+# What torch asks for the release; and -lcudart, which no wheel has under that name.
+NVCC = b"""#!/bin/sh
+case " $* " in
+  *" --version "*) "$0-13.0" --version | sed "s/13\\.0/12.8/g" ;;
+  *) exec "$0-13.0" "$@" ;;
+esac
+"""
+CUDART = b"INPUT(-lcudart_static -lrt -ldl -lpthread)\n"
 # Upstream's setup.py ends like this where there is no GPU.
 GIVES_UP = """import os
 CUDA_HOME = os.environ.get("CUDA_HOME")
@@ -54,6 +64,7 @@ def archives(site: Mirrors, folder: Path) -> dict[str, str]:
     cuda.toolkit(Settings(home=folder / "home", stacks=()), folder / "cuda")
     paths = [path for path in (folder / "cuda").rglob("*") if path.is_file()]
     files = {str(path.relative_to(folder / "cuda")): path.read_bytes() for path in paths}
+    files |= {"bin/nvcc-13.0": files["bin/nvcc"], "bin/nvcc": NVCC, "lib/libcudart.so": CUDART}
     found = {}
     for one in EXTENSION["downloads"]:
         name = one["url"].rpartition("/")[2]

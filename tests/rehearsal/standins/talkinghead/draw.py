@@ -8,6 +8,8 @@ mask, track_params.pt, au.csv, aud.wav, aud_ds.npy, and another sound (other.wav
 from __future__ import annotations
 
 import csv
+import functools
+import multiprocessing
 import sys
 import wave
 from pathlib import Path
@@ -176,6 +178,15 @@ def frame(state: dict[str, np.ndarray], number: int) -> tuple[np.ndarray, np.nda
     return smooth, parsing, met & teeth, points
 
 
+def write(data: Path, state: dict[str, np.ndarray], number: int) -> None:
+    """Write a frame's files."""
+    image, parsing, teeth, points = frame(state, number)
+    cv2.imwrite(str(data / f"ori_imgs/{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    cv2.imwrite(str(data / f"parsing/{number}.png"), parsing)
+    np.save(data / f"teeth_mask/{number}.npy", teeth)
+    np.savetxt(data / f"ori_imgs/{number}.lms", points, "%f")
+
+
 def sound(path: Path, mouth: np.ndarray) -> None:
     """A hum that is as loud as the mouth is open."""
     moments = np.arange(len(mouth) * RATE // FPS) / RATE
@@ -214,12 +225,8 @@ def main() -> None:
     for name in ("ori_imgs", "gt_imgs", "torso_imgs", "parsing", "teeth_mask"):
         (data / name).mkdir(parents=True, exist_ok=True)
     state, other = course(frames, 0), course(150, 1)
-    for number in range(frames):
-        image, parsing, teeth, points = frame(state, number)
-        cv2.imwrite(str(data / f"ori_imgs/{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        cv2.imwrite(str(data / f"parsing/{number}.png"), parsing)
-        np.save(data / f"teeth_mask/{number}.npy", teeth)
-        np.savetxt(data / f"ori_imgs/{number}.lms", points, "%f")
+    with multiprocessing.Pool() as pool:
+        pool.map(functools.partial(write, data, state), range(frames))
     tensors = {"euler": state["euler"], "trans": 10 * state["moved"], "focal": np.array([FOCAL])}
     torch.save(
         {name: torch.tensor(one, dtype=torch.float32) for name, one in tensors.items()}, data / "track_params.pt"
