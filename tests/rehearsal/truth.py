@@ -1,7 +1,8 @@
 """`make truth`: all that needs hours or real sources, in one go; what ran real, what stood in, what was left out.
 
-Runs the long tests, writes what each file of them came to into docs/truth.json, and docs/truth.md from that. A file
-that did not run keeps its row and its date. STACK=NAME,NAME: the rehearsals of these stacks alone.
+Runs the long tests, writes what each file of them came to into docs/truth.json, and from that docs/truth.md and the
+README's table of the rehearsals. A file that did not run keeps its row and its date; one that never ran says so.
+STACK=NAME,NAME: the rehearsals of these stacks alone, or files of tests, or reports (junit.xml) of runs that were made.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from builder.errors import InputError
 from tests.conftest import REPO
 from tests.rehearsal.__main__ import rehearsals, told
 
-DATA, PAGE = REPO / "docs" / "truth.json", REPO / "docs" / "truth.md"
+DATA, PAGE, README = REPO / "docs" / "truth.json", REPO / "docs" / "truth.md", REPO / "README.md"
 _HEAD = """# What was run, and how real it was
 
 Written by `make truth` from [truth.json](truth.json): the long tests, file by file, each as it came out when it last
@@ -29,26 +30,47 @@ top. A row is as old as its date says.
 | tests | of what | sources | result | minutes | date |
 |---|---|---|---|---|---|
 """
+SHOWN = ("<!-- written by make truth -->\n", "<!-- end -->\n")
+_NEVER = {"passed": 0, "failed": [], "skipped": {}, "seconds": 0.0, "date": "-", "sources": []}
+# Why a file was left out where the table was last written.
+LEFT_OUT = {
+    "tests/rehearsal/test_from_source.py": "mmcv-full by nvcc 11.8: 26 minutes of two cores that are free",
+    "tests/rehearsal/test_talkinggaussian_modern.py": "mmcv-full and pytorch3d for two GPUs: hours of two cores",
+}
 
 
 def main(words: Iterable[str]) -> int:
     """Run what is asked for and write both files; gives pytest's exit code, 2 where a stack has no rehearsal."""
-    names = [name for name in words if name != "--"]
+    asked = [name for name in words if name != "--"]
     files = rehearsals()
+    names = [name for name in asked if not Path(name).is_file()]
     if unknown := [name for name in names if name not in files]:
         sys.stderr.write(f"error: no rehearsal of {', '.join(unknown)}\n  fix: STACK= some of {', '.join(files)}\n")
         return 2
     try:
-        real = {files[name].name: told(name) for name in names or files}
+        real = {path.name: told(name) for name, path in files.items()}
     except InputError as error:
         sys.stderr.write(f"error: {error.problem}\n  fix: {error.fix}\n")
         return 2
-    paths = [str(files[name]) for name in names] or [str(REPO / "tests")]
-    code, report = run(paths)
-    if report.is_file():
-        record(rows(ET.parse(report).getroot(), real), DATA, PAGE)
-        sys.stdout.write(f"written: {PAGE.relative_to(REPO)}\n")
+    reports = [Path(name) for name in asked if name.endswith(".xml")]
+    paths = [str(files.get(name, name)) for name in asked if not name.endswith(".xml")]
+    code = 0
+    if paths or not asked:
+        code, report = run(paths or [str(REPO / "tests")])
+        reports.append(report)
+    for report in filter(Path.is_file, reports):
+        record(rows(ET.parse(report).getroot(), real), DATA, PAGE, every=long_files(), readme=README)
+        sys.stdout.write(f"written: {PAGE.name} and {README.name}\n")
     return code
+
+
+def long_files() -> list[str]:
+    """Every file with long tests, by its path."""
+    words = ["-q", "-m", "heavy", "-p", "no:cacheprovider", "--collect-only", str(REPO / "tests")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=REPO, check=True, capture_output=True, text=True
+    )
+    return sorted({line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line})
 
 
 def run(paths: list[str]) -> tuple[int, Path]:
@@ -77,22 +99,56 @@ def rows(report: ET.Element, real: Mapping[str, list[str]]) -> dict[str, dict[st
     return found
 
 
-def record(new: Mapping[str, Mapping[str, Any]], data: Path, page: Path) -> None:
-    """Put rows into the data in the place of those of the same files, and write the page of all."""
+def record(
+    new: Mapping[str, Mapping[str, Any]],
+    data: Path,
+    page: Path,
+    *,
+    every: Iterable[str] = (),
+    readme: Path | None = None,
+) -> None:
+    """Put rows into the data in the place of those of the same files, and write the page of all.
+
+    every: the files that have a row on the page, run or not. readme: where the rehearsals among them are shown.
+    """
     old = json.loads(data.read_text()) if data.is_file() else {}
-    every = {path: row for path, row in sorted({**old, **new}.items()) if (REPO / path).is_file()}
-    data.write_text(json.dumps(every, indent=1) + "\n")
-    page.write_text(_HEAD + "".join(f"| {' | '.join(_cells(path, row))} |\n" for path, row in every.items()))
+    known = {path: row for path, row in sorted({**old, **new}.items()) if (REPO / path).is_file()}
+    data.write_text(json.dumps(known, indent=1) + "\n")
+    shown = {path: known.get(path, _NEVER) for path in sorted({*known, *every})}
+    page.write_text(_HEAD + "".join(f"| {' | '.join(_cells(path, row))} |\n" for path, row in shown.items()))
+    if readme:
+        before, _, rest = readme.read_text().partition(SHOWN[0])
+        readme.write_text(before + SHOWN[0] + summary(known) + SHOWN[1] + rest.partition(SHOWN[1])[2])
+
+
+def summary(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """The README's table: each rehearsal as it last came out."""
+    lines = ["| stack | last rehearsal | git sources | date |", "|---|---|---|---|"]
+    for name, test in rehearsals().items():
+        path = str(test.relative_to(REPO))
+        row = known.get(path, _NEVER)
+        real = sum(": real" in one for one in row["sources"])
+        count = sum(" at " in one for one in row["sources"])
+        sources = f"{real} of {count} real" if count else "none"
+        result = _result(path, row).replace("|", r"\|")
+        lines.append(f"| `{name}` | {result} | {sources if row['date'] != '-' else '-'} | {row['date']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _result(path: str, row: Mapping[str, Any]) -> str:
+    if row["date"] == "-":
+        return f"not run: {LEFT_OUT.get(path, 'not yet by make truth')}"
+    result = [f"{row['passed']} passed"]
+    result += [f"**failed: {', '.join(row['failed'])}**"] if row["failed"] else []
+    result += [f"left out: {name} ({why})" for name, why in row["skipped"].items()]
+    return "; ".join(result)
 
 
 def _cells(path: str, row: Mapping[str, Any]) -> list[str]:
     what = (
         str(compile((REPO / path).read_text(), path, "exec").co_consts[0]).strip().split("\n\n")[0].replace("\n", " ")
     )
-    result = [f"{row['passed']} passed"]
-    result += [f"**failed: {', '.join(row['failed'])}**"] if row["failed"] else []
-    result += [f"left out: {name} ({why})" for name, why in row["skipped"].items()]
-    cells = [f"`{path}`", what, "; ".join(row["sources"]) or "-", "; ".join(result)]
+    cells = [f"`{path}`", what, "; ".join(row["sources"]) or "-", _result(path, row)]
     return [cell.replace("|", r"\|") for cell in [*cells, f"{row['seconds'] / 60:.1f}", row["date"]]]
 
 

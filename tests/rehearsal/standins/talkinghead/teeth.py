@@ -36,7 +36,6 @@ def taught(data: Path, frames: int, steps: int) -> None:
     config = mmcv.Config.fromfile(str(CONFIG))
     config.model.pretrained = None
     network = build_segmentor(config.model)
-    network.init_weights()
     if steps:
         network = revert_sync_batchnorm(network).to(DEVICE).train()
         learn(network, config.img_norm_cfg, data, frames, steps)
