@@ -95,16 +95,16 @@ def shorten(share: float) -> None:
 
 
 def compared(data: Path, truth: dict[str, torch.Tensor]) -> dict[str, object]:
-    """How far the fit is from what was drawn."""
+    """How far the fit is from what was drawn. Angles may lie whole turns apart, so the rotations are compared."""
     found = torch.load(data / "track_params.pt")
-    rows: dict[str, object] = {"focal": [float(found["focal"][0]), float(truth["focal"][0])]}
-    for number, name in enumerate(("pitch", "yaw", "roll")):
-        fit, drawn = found["euler"][:, number].numpy(), truth["euler"][: len(found["euler"]), number].numpy()
-        rows[name] = {
-            "degrees apart, root mean square": round(float(np.degrees(np.sqrt(((fit - drawn) ** 2).mean()))), 2),
-            "correlation": round(float(np.corrcoef(fit, drawn)[0, 1]), 3),
-        }
-    return rows
+    pairs = [(draw.turned(fit), draw.turned(drawn)) for fit, drawn in zip(found["euler"].numpy(), truth["euler"].numpy())]
+    apart = [np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1))) for a, b in pairs]
+    aside, wanted = (np.array([pair[which][0, 2] for pair in pairs]) for which in (0, 1))
+    return {
+        "focal": [float(found["focal"][0]), float(truth["focal"][0])],
+        "degrees apart": {"mean": round(float(np.mean(apart)), 2), "worst": round(float(np.max(apart)), 2)},
+        "where it looks, sideways: correlation": round(float(np.corrcoef(aside, wanted)[0, 1]), 4),
+    }
 
 
 def pictures(data: Path, frames: int, path: Path) -> dict[str, object]:
@@ -172,7 +172,7 @@ def main() -> int:
     }
     (out / "track.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found))
-    return 0 if found["yaw"]["correlation"] > 0.9 and found["landmarks, pixels off"] < 6 else 1
+    return 0 if found["degrees apart"]["mean"] < 5 and found["landmarks, pixels off"] < 4 else 1
 
 
 if __name__ == "__main__":
