@@ -131,7 +131,7 @@ def summary(known: Mapping[str, Mapping[str, Any]]) -> str:
         count = sum(" at " in one for one in row["sources"])
         sources = f"{real} of {count} real" if count else "none"
         result = _result(path, row).replace("|", r"\|")
-        lines.append(f"| `{name}` | {result} | {sources if row['date'] != '-' else '-'} | {row['date']} |")
+        lines.append(f"| {name} | {result} | {sources if row['date'] != '-' else '-'} | {row['date']} |")
     return "\n".join(lines) + "\n"
 
 
