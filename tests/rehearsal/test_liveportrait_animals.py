@@ -2,8 +2,8 @@
 
 Stand-ins are torch and the base (liveportrait.py); the weights are left to be mounted; and
 
-- the source, where MODELSTACKS_REHEARSAL_SOURCES has none: in the folder of X-Pose's op a CUDA module of its name, whose
-  setup.py has the line that the stack edits;
+- the source, where MODELSTACKS_REHEARSAL_SOURCES has none: in the folder of X-Pose's op a CUDA module of its name,
+  whose setup.py has the line that the stack edits;
 - the archives of CUDA 12.8's compiler: the one of CUDA 13.0 that the default index has, in NVIDIA's shape. It says of
   itself that it is 12.8's, as torch takes no other beside its own release, and links its own runtime into the op.
 

@@ -2,7 +2,7 @@
 
 Usage, in the image, on a GPU: teeth.py OUT [STEPS [FRAMES]]. EasyPortrait's weights cannot be had: the network that its
 configuration names is made with random ones, taught the drawn teeth for STEPS steps (150; 0 leaves it random), and
-saved as the file that create_teeth_mask.py loads. OUT/teeth.json says how much of the masks that it writes is drawn teeth.
+saved as the file that create_teeth_mask.py loads. OUT/teeth.json says how much of its masks is drawn teeth.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def learn(network: torch.nn.Module, norm: dict[str, object], data: Path, frames:
         loss.backward()
         optimizer.step()
         if step % 25 == 0:
-            print(f"step {step}: loss {loss.item():.4f}", flush=True)
+            sys.stdout.write(f"step {step}: loss {loss.item():.4f}\n")
 
 
 def main() -> int:
@@ -78,8 +78,8 @@ def main() -> int:
     words = [sys.executable, str(EASY / "create_teeth_mask.py"), str(data)]
     subprocess.run(words, cwd=WORK, check=True)
     masks = [np.load(data / f"teeth_mask/{one}.npy") for one in range(frames)]
-    both = [(a & b).sum() for a, b in zip(masks, drawn)]
-    either = [(a | b).sum() for a, b in zip(masks, drawn)]
+    both = [(a & b).sum() for a, b in zip(masks, drawn, strict=True)]
+    either = [(a | b).sum() for a, b in zip(masks, drawn, strict=True)]
     found = {
         "gpu": torch.cuda.get_device_name() if DEVICE == "cuda" else "none",
         "frames": frames,
@@ -92,7 +92,7 @@ def main() -> int:
         ),
     }
     (out / "teeth.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found))
+    sys.stdout.write(f"{json.dumps(found)}\n")
     return 0
 
 

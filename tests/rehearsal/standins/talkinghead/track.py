@@ -1,10 +1,10 @@
-"""Upstream's face tracker, as its process.py calls it (task 8), on the drawn head with a morphable model that is drawn too.
+"""Upstream's face tracker, as its process.py calls it (task 8), on the drawn head, with a drawn morphable model.
 
-Usage, in the image, on a GPU: track.py OUT [FRAMES [SHARE]]. The Basel Face Model cannot be had: its files are made here,
-of the drawn head's ellipsoid, in the shapes that face_tracker.py reads (34650 points, 100 shapes, 79 expressions, 100
-textures). So what it fits is known: OUT/track.json says how far poses, focal length and landmarks are from those drawn,
-and OUT/track.png has frames beside what pytorch3d renders of the fit. FRAMES: 64, at least 32. SHARE: 1 is upstream's
-own numbers of iterations, a smaller one is taken of those of 1000 and more.
+Usage, in the image, on a GPU: track.py OUT [FRAMES [SHARE]]. The Basel Face Model cannot be had: its files are made
+here, of the drawn head's ellipsoid, in the shapes that face_tracker.py reads (34650 points, 100 shapes, 79 expressions,
+100 textures). So what it fits is known: OUT/track.json says how far poses, focal length and landmarks are from those
+drawn, and OUT/track.png has frames beside what pytorch3d renders of the fit. FRAMES: 64, at least 32. SHARE: 1 is
+upstream's own numbers of iterations, a smaller one is taken of those of 1000 and more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ UNIT = 1e6  # of the model's numbers in a metre: the tracker divides by 1e5, and
 
 def grid() -> tuple[np.ndarray, np.ndarray]:
     """The points of the head's front, row by row, and the triangles between them, seen from outside."""
-    up, across = np.mgrid[np.radians(80) : np.radians(-80) : ROWS * 1j, np.radians(-100) : np.radians(100) : COLUMNS * 1j]
+    up, across = np.mgrid[
+        np.radians(80) : np.radians(-80) : ROWS * 1j, np.radians(-100) : np.radians(100) : COLUMNS * 1j
+    ]
     points = np.stack([np.sin(across) * np.cos(up), np.sin(up), np.cos(across) * np.cos(up)], -1) * draw.RADII
     number = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
@@ -97,7 +99,10 @@ def shorten(share: float) -> None:
 def compared(data: Path, truth: dict[str, torch.Tensor]) -> dict[str, object]:
     """How far the fit is from what was drawn. Angles may lie whole turns apart, so the rotations are compared."""
     found = torch.load(data / "track_params.pt")
-    pairs = [(draw.turned(fit), draw.turned(drawn)) for fit, drawn in zip(found["euler"].numpy(), truth["euler"].numpy())]
+    pairs = [
+        (draw.turned(fit), draw.turned(drawn))
+        for fit, drawn in zip(found["euler"].numpy(), truth["euler"].numpy(), strict=True)
+    ]
     apart = [np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1))) for a, b in pairs]
     aside, wanted = (np.array([pair[which][0, 2] for pair in pairs]) for which in (0, 1))
     return {
@@ -134,7 +139,7 @@ def pictures(data: Path, frames: int, path: Path) -> dict[str, object]:
         light[:, ::9] = 0.33  # with upstream's 0.8 it gives the texture's own brightness
         seen = renderer(solid, face.forward_tex(torch.zeros(4, 100).cuda()), light)
     rows = []
-    for number, one in zip(some.tolist(), seen.cpu().numpy()):
+    for number, one in zip(some.tolist(), seen.cpu().numpy(), strict=True):
         image = cv2.imread(str(data / f"ori_imgs/{number}.jpg"))
         over = np.where(one[..., 3:] > 0, one[..., 2::-1], image * 0.3).clip(0, 255).astype(np.uint8)
         rows.append(cv2.vconcat([image, over]))
@@ -160,7 +165,7 @@ def main() -> int:
     said = (out / "track.log").read_text()
     sys.stdout.write(said[-2000:])
     if not (data / "track_params.pt").is_file():
-        print("error: the tracker left no track_params.pt")
+        sys.stdout.write("error: the tracker left no track_params.pt\n")
         return 1
     found = {
         "gpu": torch.cuda.get_device_name(),
@@ -171,7 +176,7 @@ def main() -> int:
         **pictures(data, frames, out / "track.png"),
     }
     (out / "track.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found))
+    sys.stdout.write(f"{json.dumps(found)}\n")
     return 0 if found["degrees apart"]["mean"] < 5 and found["landmarks, pixels off"] < 4 else 1
 
 

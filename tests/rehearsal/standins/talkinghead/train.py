@@ -61,6 +61,11 @@ ENTRY = (
 )
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def shorten(share: float) -> None:
     """Take a share of upstream's iterations, in the container's own copy of its files; says each line."""
     for name, wanted in NUMBERS.items():
@@ -70,7 +75,7 @@ def shorten(share: float) -> None:
                 raise SystemExit(f"error: {name} has {one!r} {text.count(one)} times, not once")
             less = re.sub(r"[0-9_]{3,}", lambda found: str(max(1, round(int(found[0]) * share))), one)
             text = text.replace(one, less)
-            print(f"{name}: {one} -> {less}", flush=True)
+            say(f"{name}: {one} -> {less}")
         (WORK / name).write_text(text)
 
 
@@ -96,9 +101,18 @@ class Peaks(threading.Thread):
 def called(words: list[str], log: Path) -> tuple[int, str, float]:
     """Run a program in upstream's folder; its words go to the log and here. Gives code, words and seconds."""
     start, said = time.time(), []
-    with log.open("a") as file, subprocess.Popen(
-        words, cwd=WORK, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as program:
+    with (
+        log.open("a") as file,
+        subprocess.Popen(
+            words,
+            cwd=WORK,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as program,
+    ):
         for line in program.stdout:
             said.append(line)
             file.write(line)
@@ -164,12 +178,12 @@ def main() -> int:
     if not code:
         last_frame(data, output, out / "last-frame.png")
         shutil.copy(output / "test/ours_None/renders/out_with_sound.mp4", out / "out_with_sound.mp4")
-        words = ["speak", str(data), str(output), "--features", str(data / "other.npy"), "--wav", str(data / "other.wav")]
-        code, said, took = called([*entry, *words], log)
+        other = ["--features", str(data / "other.npy"), "--wav", str(data / "other.wav")]
+        code, said, took = called([*entry, "speak", str(data), str(output), *other], log)
         found["exit"]["speak"], found["seconds"]["speak"] = code, round(took)
     found["peak"] = {"gpu_MiB": peaks.gpu, "host_MB": peaks.host}
     (out / "metrics.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps({key: found[key] for key in ("seconds", "metrics.py", "exit", "peak")}))
+    say(json.dumps({key: found[key] for key in ("seconds", "metrics.py", "exit", "peak")}))
     return code
 
 
