@@ -72,6 +72,15 @@ class Made:
             raise JobError(problem, where=str(self.report.junit), fix="see the table above")
 
 
+def last_seconds(settings: Settings, name: str) -> float | None:
+    """What the last run that built it took here; None where none did."""
+    try:
+        seconds = json.loads((settings.build / name / RECORD).read_text())["seconds"]
+        return round(float(sum(seconds.values())), 1)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 @contextmanager
 def timed(seconds: dict[str, float], verb: str) -> Iterator[None]:
     """Note under the verb how long the with block takes."""

@@ -34,9 +34,11 @@ class _Line(socket.socket):
     dialled: subprocess.Popen[bytes]
 
     def shutdown(self, how: int, /) -> None:
-        super().shutdown(how)
-        if how == socket.SHUT_RDWR:
-            self.dialled.kill()  # SIGTERM does not end it while it waits for its streams
+        try:
+            super().shutdown(how)  # an OSError where the command has closed its own end
+        finally:
+            if how == socket.SHUT_RDWR:
+                self.dialled.kill()  # SIGTERM does not end it while it waits for its streams
 
 
 class _Connection(UnixHTTPConnection):
@@ -65,7 +67,9 @@ class _Adapter(UnixHTTPAdapter):
         self.socket_path = host
 
     def get_connection(self, url: str | bytes, proxies: object = None) -> Any:  # noqa: ANN401 - as the SDK has it
+        # One pool for all: the SDK has one for each URL, whose connection then waits for a second request of that URL.
         with self.pools.lock:
-            if url not in self.pools:
-                self.pools[url] = _Pool(str(url), self.socket_path, self.timeout, maxsize=self.max_pool_size)
-            return self.pools[url]
+            if self.socket_path not in self.pools:
+                pool = _Pool("http+docker://there", self.socket_path, self.timeout, maxsize=self.max_pool_size)
+                self.pools[self.socket_path] = pool
+            return self.pools[self.socket_path]

@@ -26,6 +26,7 @@ from builder.plain import json_object
 from builder.settings import Settings
 from builder.spec import Loaded
 from builder.spec.model import Stack
+from builder.stack import last_seconds
 from builder.ui import Ui
 from builder.ui.board import Board
 
@@ -51,9 +52,21 @@ class Outcome:
 
 
 def width(wanted: int, settings: Settings) -> int:
-    """How many are made at a time. wanted: 0 for what this machine bears."""
+    """How many are made at a time. wanted: 0 for what this machine bears.
+
+    That is one more than cores: each waits now and then, for a network, a disk or the engine (bench/together.py).
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(wanted or os.cpu_count() or 1, memory // _MEMORY, settings.jobs))
+    return max(1, min(wanted or (os.cpu_count() or 1) + 1, memory // _MEMORY, settings.jobs))
+
+
+def in_turn(loaded: Sequence[Loaded], settings: Settings) -> list[Loaded]:
+    """The order to begin them in: those that were never built here, then by what the last build took, longest first.
+
+    A long one that begins last would run alone at the end.
+    """
+    took = {one.name: last_seconds(settings, one.name) for one in loaded}
+    return sorted(loaded, key=lambda one: -(took[one.name] or float("inf")))
 
 
 def make_all(loaded: Sequence[Loaded], words: Sequence[str], settings: Settings, ui: Ui, *, jobs: int) -> list[Outcome]:
@@ -68,7 +81,7 @@ def make_all(loaded: Sequence[Loaded], words: Sequence[str], settings: Settings,
     ui.say(f"{len(names)} stacks, {count} at a time")
     with work.board, ThreadPoolExecutor(count) as pool:
         try:
-            for done in as_completed([pool.submit(work.make, one) for one in loaded]):
+            for done in as_completed([pool.submit(work.make, one) for one in in_turn(loaded, settings)]):
                 outcome = done.result()
                 found[outcome.stack] = outcome
         except BaseException:

@@ -28,6 +28,7 @@ def _job(row: Row, registry: str, branch: str) -> dict[str, Any]:
     required = "gpu" if row.gpu else "cpu"
     script = ['make fetch FROZEN=1 STACK="$STACK"', 'make build FROZEN=1 STACK="$STACK"']
     script.append(f'make smoke GPU={"require" if row.gpu else "none"} STACK="$STACK"')
+    script.append('make audit STACK="$STACK" ADVISORIES="${ADVISORIES:-}"')
     if row.kind == "stack":
         publish = 'REQUIRED=%s TAG="run-$CI_PIPELINE_ID" KEY_TEXT="$MODELSTACKS_KEY" tools/ci-publish.sh' % required  # noqa: UP031
         script.append(f'if [ "$CI_COMMIT_BRANCH" = {branch} ]; then {publish}; fi')
@@ -38,8 +39,9 @@ def _job(row: Row, registry: str, branch: str) -> dict[str, Any]:
         "cache": {"key": row.cache_key, "paths": ["wheels", "assets"]},
         "artifacts": {
             "when": "always",
-            "paths": [f"build/{row.stack}/smoke"],
+            "paths": [f"build/{row.stack}/smoke", "build/report"],
             "reports": {"junit": f"build/{row.stack}/smoke/junit.xml"},
         },
         "script": script,
+        "after_script": ['make report STACK="$STACK"'],
     }

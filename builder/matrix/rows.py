@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from builder.settings import Settings
 from builder.smoke.subject import CHECKS
 from builder.spec import Loaded
 from builder.spec.model import Stack
-from builder.stack import RECORD
+from builder.stack import last_seconds
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def rows(
                     runner=gpu if needs else cpu,
                     disk_gb=_disk(one),
                     cache_key=_key(one),
-                    seconds=_last(settings, one.name),
+                    seconds=last_seconds(settings, one.name),
                     why=reasons,
                 )
             )
@@ -93,11 +92,3 @@ def _key(one: Loaded) -> str:
 
 def _there(one: Loaded, name: str) -> bool:
     return (one.folder / name).is_file()
-
-
-def _last(settings: Settings, name: str) -> float | None:
-    try:
-        seconds = json.loads((settings.build / name / RECORD).read_text())["seconds"]
-        return round(float(sum(seconds.values())), 1)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -75,7 +75,7 @@ def share(stack: str, lock: StackLock | ServiceLock, address: tuple[str, str], s
         sent=sum(one.sent for one in pushed.values()),
         seconds=round(time.monotonic() - started, 3),
     )
-    ui.say(f"{stack}: {done.files} files in {done.artifact}, {done.there} were there, {human_bytes(done.sent)} sent")
+    ui.tell(f"{stack}: {done.files} files in {done.artifact}, {done.there} were there, {human_bytes(done.sent)} sent")
     return done
 
 

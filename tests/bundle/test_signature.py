@@ -13,6 +13,7 @@ import pytest
 
 from tests.bundle.conftest import Site
 from tests.conftest import cli
+from tests.publish.conftest import tool
 
 
 def _openssl(*words: str) -> None:
@@ -65,10 +66,11 @@ def test_a_signed_bundle_is_imported_and_openssl_agrees(
     assert (there.stacks / "mini" / "stack.lock").is_file()
 
 
-@pytest.mark.skipif(not shutil.which("cosign"), reason="cosign is not installed")
 def test_cosign_agrees(signed: Path, keys: tuple[Path, Path]) -> None:
     signature = ["--signature", f"{signed}.sig", "--insecure-ignore-tlog=true"]
-    subprocess.run(["cosign", "verify-blob", "--key", keys[1], *signature, signed], check=True, capture_output=True)
+    subprocess.run(
+        [tool("cosign"), "verify-blob", "--key", keys[1], *signature, signed], check=True, capture_output=True
+    )
 
 
 @pytest.mark.parametrize("what", ["a byte", "another key", "no signature", "an empty signature", "a signature of else"])

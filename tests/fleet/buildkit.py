@@ -1,4 +1,5 @@
-"""A BuildKit that buildx reaches by its `remote` driver, over TLS with a client's certificate.
+"""A BuildKit that buildx reaches by its `remote` driver, over TLS with a client's certificate, or starts by its
+`docker-container` driver.
 
 No registry is reachable here, so there is no moby/buildkit image, and Debian has no buildkitd. What answers is the real
 BuildKit of a second Docker Engine with containerd's store (containerd worker, its own cache): the engine hands out its
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import threading
@@ -16,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 import trustme
 
 from tests.fleet.conftest import client_files
@@ -80,3 +84,57 @@ def remote_builder(name: str, engine: str, folder: Path) -> Iterator[dict[str, s
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+# dockerd and what it starts, as this machine has them.
+_PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2", "runc")
+_BOX = """FROM {base}
+COPY . /
+ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin
+ENTRYPOINT ["buildkitd"]
+"""
+
+
+@contextmanager
+def container_builder(name: str, base: str, tag: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Have a builder of this name that buildx's docker-container driver starts; gives what buildx has to be told.
+
+    base: an image of Debian with Python. tag: of the image that is made on it, which holds this machine's engine in
+    place of buildkitd (box/). The container has no network.
+    """
+    _image(base, tag, folder / "box")
+    environment = {"BUILDX_CONFIG": str(folder / "buildx")}
+    every = {**os.environ, **environment}
+    words = ["--driver", "docker-container", "--driver-opt", f"image={tag},network=none", "--bootstrap"]
+    done = subprocess.run(
+        ["docker", "buildx", "create", "--name", name, *words], env=every, capture_output=True, check=False
+    )
+    try:
+        assert done.returncode == 0, done.stderr.decode()
+        yield environment
+    finally:
+        subprocess.run(["docker", "buildx", "rm", name], env=every, capture_output=True, check=True)
+
+
+def _image(base: str, tag: str, folder: Path) -> None:
+    paths = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    for program in _PROGRAMS:
+        found = shutil.which(program, path=paths)
+        if not found:
+            pytest.skip(f"{program} is needed for a BuildKit in a container")
+        _copy(Path(found), folder / "usr/sbin" / program)
+        listed = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout
+        for library in re.findall(r"=> (/\S+) ", listed):
+            if not re.search(r"/lib(c|m|dl|pthread)\.so", library):  # those are the base's own
+                _copy(Path(library), folder / "usr/lib/x86_64-linux-gnu" / Path(library).name)
+    for script in (Path(__file__).parent / "box").glob("*.py"):
+        _copy(script, folder / "usr/local/bin" / script.stem)
+    (folder / "Dockerfile").write_text(_BOX.format(base=base))
+    words = ["docker", "buildx", "build", "--quiet", "--network", "none", "--tag", tag, str(folder)]
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755)

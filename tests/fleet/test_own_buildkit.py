@@ -13,7 +13,7 @@ import pytest
 
 from builder.engine.client import Engine
 from tests.conftest import HOME, IMAGES, cli, document
-from tests.fleet.buildkit import remote_builder
+from tests.fleet.buildkit import container_builder, remote_builder
 from tests.fleet.network import network
 from tests.private_engine import PrivateEngine, Remote, Store, private_engine
 from tests.publish.conftest import PASSWORD, Served, serve
@@ -62,6 +62,21 @@ def test_the_image_is_the_one_of_the_engines_own_buildkit(
         assert "exporting to docker image format" in log
         assert not re.search(r"^#\d+ CACHED$", log, re.MULTILINE)
         assert other.image(TAG) is None
+
+
+@pytest.mark.heavy
+def test_one_that_buildx_starts_in_a_container_makes_the_same_image(engine: Engine, tiny: Path, tmp_path: Path) -> None:
+    """By its docker-container driver. Heavy: packs this machine's engine into an image, and builds twice."""
+    own = _build(tiny, {}, engine)
+    (base,) = set(re.findall(r"^FROM (\S+) AS base$", (HOME / "build/tiny/Dockerfile").read_text(), re.MULTILINE))
+    name = f"box-{os.getpid()}"
+    with container_builder(name, base, f"{IMAGES}/buildkit:latest", tmp_path) as named:
+        assert engine.run(["ps", "--quiet", "--filter", f"name=buildx_buildkit_{name}"]).stdout
+        assert _build(tiny, {**named, "MODELSTACKS_BUILDER": name}, engine) == own
+        log = LOG.read_text()
+        assert "exporting to docker image format" in log
+        assert not re.search(r"^#\d+ CACHED$", log, re.MULTILINE)
+    assert not engine.run(["ps", "--all", "--quiet", "--filter", f"name=buildx_buildkit_{name}"]).stdout
 
 
 @contextmanager

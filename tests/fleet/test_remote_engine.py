@@ -134,6 +134,19 @@ def test_nothing_runs_on_when_a_client_over_ssh_is_closed(far: Far, tmp_path: Pa
         assert left == []
 
 
+def test_all_requests_over_ssh_share_one_connection(engine: Engine, tmp_path: Path) -> None:
+    """Each has a URL of its own, and the SDK would keep a connection for each."""
+    with ssh_door(tmp_path, engine.info.host) as environment, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", environment["PATH"])
+        host = environment["DOCKER_HOST"]
+        endpoint = Endpoint(host=host)
+        api = endpoint.client().api
+        for ask in (api.ping, api.version, api.info, api.images, api.df):
+            ask()
+        assert len(dialled(host)) == 1
+        endpoint.close()
+
+
 def dialled(host: str) -> list[str]:
     words = ["pgrep", "-f", f"docker --host {host} system dial-stdio"]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()

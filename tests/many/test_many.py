@@ -14,8 +14,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from builder.engine.client import Engine
-from builder.many.run import width
+from builder.many.run import in_turn, width
 from builder.settings import load
+from builder.spec import Stacks
 from tests.conftest import HOME, REPO, cli, document, remove_images, write_stack
 
 
@@ -71,6 +72,19 @@ def _marked(mark: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_the_longest_begins_first_and_one_that_was_never_built_before_it(tmp_path: Path) -> None:
+    settings = load(environ={**os.environ, "MODELSTACKS_HOME": str(tmp_path)}, stacks=(tmp_path / "stacks",))
+    took = {"short": 1.5, "long": 40, "middle": 9, "new": None, "torn": None}
+    for name, seconds in took.items():
+        write_stack(tmp_path / "stacks", name, packages=["six==1.17.0"])
+        record = tmp_path / "build" / name / "made.json"
+        record.parent.mkdir(parents=True)
+        if name != "new":
+            record.write_text(json.dumps({"seconds": {"build": seconds}}) if seconds else '{"seconds": [')
+    order = in_turn(Stacks(settings).named(list(took)), settings)
+    assert [one.name for one in order] == ["new", "torn", "long", "middle", "short"]
 
 
 @pytest.mark.parametrize(("wanted", "most"), [(1, 1), (1000, 8), (0, 8)])

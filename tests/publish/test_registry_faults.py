@@ -15,10 +15,10 @@ from builder.registry import Connection, Descriptor, Repository
 from builder.registry import upload as uploads
 from builder.registry.upload import push
 from builder.settings import Settings, load
-from tests.net.test_registry import Tokens, served
 from tests.publish.conftest import USER
 from tests.publish.faults import Fault, Front, front
 from tests.registry import registry
+from tests.tokens import Tokens, token_server
 
 DATA = hashlib.sha256(b"some").digest() * 10_000
 BLOB = Descriptor.of("application/octet-stream", DATA)
@@ -143,7 +143,7 @@ def test_a_token_is_asked_for_when_the_registry_says_401(
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     giver = Tokens(tmp_path)
-    with served(giver) as realm:
+    with token_server(giver) as realm:
         auth = f'{{realm: "{realm}", service: small, issuer: tokens, rootcertbundle: "{giver.bundle}"}}'
         with (
             registry(tmp_path, more=f"auth: {{token: {auth}}}") as address,
@@ -151,7 +151,7 @@ def test_a_token_is_asked_for_when_the_registry_says_401(
         ):
             repository = Repository(connection, "team/x", writes=True)
             assert push(repository, BLOB, DATA).outcome == "sent"
-            assert giver.asked == ["repository:team/x:pull,push"]
+            assert giver.asked == ["GET repository:team/x:pull,push"]
             assert read(repository) == DATA
 
 

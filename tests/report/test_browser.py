@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,12 @@ from builder.report import write
 from builder.settings import load
 from builder.spec import Stacks
 from tests.bundle.conftest import Site
+from tests.indexed import fetched
 from tests.report.conftest import written
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# not importorskip: a file that is skipped whole counts as one that nobody collects
-playwright: Any = importlib.import_module("playwright.sync_api") if importlib.util.find_spec("playwright") else None
 pytestmark = [
-    pytest.mark.skipif(not playwright, reason="no playwright: .venv/bin/uv pip install --group browser"),
+    pytest.mark.heavy,  # a minute; and it brings playwright, 160 MB, once
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium"),
 ]
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
@@ -71,10 +71,13 @@ def folder(states: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield found
-        found.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(fetched("playwright", "1.65.2"))])
+        playwright: Any = importlib.import_module("playwright.sync_api")
+        with playwright.sync_playwright() as started:
+            found = started.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            yield found
+            found.close()
 
 
 @pytest.fixture(params=SCREENS, ids=lambda screen: f"{screen[0]}-{screen[1]}")
