@@ -35,6 +35,7 @@ from builder.spec.model import Stack
 from builder.ui import Ui
 from tests.build.kit import TOOLCHAIN, Ground, ground, package, python, talking
 from tests.conftest import FAMILY, IMAGES, REPO, cli, document, remove_images
+from tests.registry import registry
 
 PROJECTS = ["diff-gaussian-rasterization", "fromgit", "fromsdist", "gridencoder", "plain", "simple-knn"]
 LOOK = """
@@ -269,6 +270,28 @@ def test_wheels_come_from_the_sites_mirror_and_nothing_is_compiled(
     unrecorded(other, "kit")
     assert compiled(other, "kit", engine).built == made.lock.built, "taken by the mirror's record, and recorded"
     assert other.logs("kit") == {}
+
+
+def test_another_builder_takes_everything_from_the_registry_it_was_shared_in_and_compiles_nothing(
+    made: Made, engine: Engine, tmp_path: Path
+) -> None:
+    """Its home is empty: wheels, sources, compilers and what was compiled come from there, no other site is asked."""
+    before, asked = engine.image(made.image), len(made.ground.site.log)
+    shutil.copytree(made.ground.settings.stacks[0], tmp_path / "stacks")
+    own = made.ground.environment
+    there = own | {"MODELSTACKS_HOME": str(tmp_path / "home"), "MODELSTACKS_STACKS": str(tmp_path / "stacks")}
+    with registry(tmp_path) as address:
+        there["MODELSTACKS_FILES"] = f"{address}/team/files"
+        document(cli("--json", "share", "kit", "--registry", there["MODELSTACKS_FILES"], env=own))
+        document(cli("--json", "fetch", "kit", env=there))
+        remove_images(engine, "kit")
+        done = cli("--json", "build", "--frozen", "kit", env=there)
+    (built,) = document(done)["images"]
+    assert before is not None and built["id"] == before.id
+    for item in made.lock.built:
+        assert sha256_of(tmp_path / "home" / item.folder / item.filename) == item.sha256
+    assert not (tmp_path / "home" / "build" / "kit" / "extensions").exists()
+    assert len(made.ground.site.log) == asked
 
 
 def test_without_network_the_mirror_is_not_asked(made: Made, mirror: dict[str, bytes], engine: Engine) -> None:

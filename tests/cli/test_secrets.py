@@ -30,6 +30,7 @@ from tests.conftest import IMAGES, cli, remove_images, write_stack
 from tests.fetch.conftest import Handler as GitHandler
 from tests.fetch.conftest import Site
 from tests.lock.conftest import wheel
+from tests.registry import registry
 
 PLACES = (
     "index", "netrc", "proxy", "token", "apt", "git", "hf", "path", "key", "registry", "docker-proxy", "query", "pip",
@@ -196,6 +197,21 @@ def stack(folder: Path, second: str, commit: str) -> None:
     write_stack(folder, "guarded", packages=["demo==1.0"], extra=extra)
 
 
+def fleet(place: Place, key: str) -> None:
+    """What is written for others: SBOM, report, pipelines, and what a registry then holds."""
+    out = place.root / "out"
+    place.run("--json", "sbom", "guarded", "--out", str(out / "sbom"))
+    place.run("--json", "report", "guarded", "--out", str(out / "report"))
+    place.run("--json", "bake", "guarded", "--out", str(out / "bake.json"))
+    for provider in ("github", "gitlab"):
+        place.run("ci", "--provider", provider, "--registry", "registry.example/x", "--out", str(out / provider))
+        place.run("matrix", "--format", provider, "--registry", "registry.example/x")
+    (place.root / "registry").mkdir()
+    with registry(place.root / "registry") as address:
+        place.run("--json", "share", "guarded", "--registry", f"{address}/files")
+        place.run("--json", "publish", "guarded", "--registry", f"{address}/images", "--key", key)
+
+
 @pytest.fixture(scope="module")
 def driven(place: Place) -> Place:
     """All verbs, as they should go and with what a site gets wrong."""
@@ -208,6 +224,7 @@ def driven(place: Place) -> Place:
     place.run("--json", "list")
     out = str(place.root / "out" / "x.bundle.tar")
     place.run("--json", "export", "guarded", "--out", out, "--key", key, MODELSTACKS_OFFLINE="")
+    fleet(place, key)
     wrong = {name: quote(f"{place.secrets[name]}", safe="") for name in PLACES}
     for index in (
         f"https://reader:{wrong['index']}@localhost:1/simple",
@@ -239,9 +256,10 @@ def test_the_secrets_were_used_and_the_search_finds_them(driven: Place) -> None:
         assert driven.found(quote(secret, safe="").encode()) == [name]
 
 
-@pytest.mark.parametrize("what", ["home", "stacks", "out", "cache"])
+@pytest.mark.parametrize("what", ["home", "stacks", "out", "cache", "registry"])
 def test_no_file_holds_one(what: str, driven: Place) -> None:
-    """Locks, contexts, Dockerfiles, logs, evidence.json, junit.xml, the bundle, caches: by content and by name."""
+    """Locks, contexts, Dockerfiles, logs, evidence.json, junit.xml, the bundle, caches, SBOM, report, pipelines, what a
+    registry holds: by content and by name."""
     files = [path for path in (driven.root / what).rglob("*") if path.is_file() and path.suffix != ".deb"]
     assert files or what == "cache"
     found = {str(path): held for path in files if (held := driven.found(path.read_bytes() + str(path).encode()))}
