@@ -22,6 +22,7 @@ _WIDTH = 110  # characters of a step's command that are shown; the log has all o
 _ENGINE_GONE = re.compile(
     r"Cannot connect to the Docker daemon|error reading from server|connection refused|: EOF$|closing"
 )
+_NOT_BOOTED = re.compile(r'error for bootstrap "([^"]*)"')  # of a builder of the setting `builder`
 _NO_SPACE = re.compile(r"no space left on device", re.I)
 
 
@@ -171,6 +172,9 @@ def _failure(said: str, log: Path) -> ModelstacksError:
     if _NO_SPACE.search(said):
         fix = "free space under the engine's root folder (`docker system df`, `docker builder prune`)"
         return SurroundingsError("the engine's disk is full", where=str(log), why=reason, fix=fix)
+    if _NOT_BOOTED.search(reason):
+        fix = "`docker buildx inspect --bootstrap`, with its name after it, shows what it lacks"
+        return SurroundingsError("the builder does not start", where=str(log), why=reason, fix=fix)
     if _ENGINE_GONE.search(reason):
         fix = "start it again (`make engine`), then run the same command: finished stages are kept"
         return SurroundingsError("the engine went away during the build", where=str(log), why=reason, fix=fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -100,6 +101,25 @@ def test_a_builder_that_cannot_be_used_is_named(tiny: Path, engine: Engine, tmp_
     done = cli(*words, env={"DOCKER_CONFIG": str(tmp_path)})
     assert done.returncode == 2
     assert "is the own one of another engine" in done.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_told_as_buildx_says_it(tiny: Path, engine: Engine, tmp_path: Path) -> None:
+    """No cluster is here; the builder is made as docs/fleet.md has it, and its API is a port that nobody listens on."""
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    users = [{"name": "u", "user": {}}]
+    text = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "users": users}
+    (tmp_path / "kube").write_text(json.dumps({**text, "clusters": [cluster], "contexts": [context]}))
+    there = {"KUBECONFIG": str(tmp_path / "kube"), "BUILDX_CONFIG": str(tmp_path / "buildx")}
+    options = "namespace=build,replicas=2,requests.cpu=4,nodeselector=kubernetes.io/arch=amd64"
+    words = ["docker", "buildx", "create", "--name", "pods", "--driver", "kubernetes", "--driver-opt", options]
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, **there})
+    engine.remove(TAG)
+    done = cli("--stacks", str(tiny), "--set", "builder=pods", "build", "tiny", env=there)
+    assert done.returncode == 3
+    assert "the builder does not start" in done.stderr
+    assert "namespaces/build/deployments/pods0" in done.stderr
+    assert "buildx inspect --bootstrap" in done.stderr
 
 
 @contextmanager
