@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,13 @@ def new(name: str, inputs: Sequence[str], settings: Settings, ui: Ui) -> dict[st
     )
     _say_what_is_wrong(name, settings, ui)
     yours = sum(one.kind == "yours" for one in draft.decisions)
-    ui.say(f"{shown(target)} is written" + (f"; {yours} comments in it are left to you" if yours else ""))
-    ui.say(f"next: make lock STACK={name}")
+    left = f"; {yours} comment{'s' * (yours > 1)} in it {'are' if yours > 1 else 'is'} left to you" if yours else ""
+    ui.say(f"{shown(target)} is written{left}")
+    # A folder that this command line alone names has to be named by the next one too.
+    where = (
+        f" STACKS={shlex.quote(shown(target.parents[1]))}" if "--stacks" in settings.sources.get("stacks", "") else ""
+    )
+    ui.say(f"next: make lock STACK={name}{where}")
     ui.result(shown(target))
     return {
         "stack": name,
@@ -118,6 +124,9 @@ def _read(given: str, found: Found, settings: Settings) -> None:
 
 def _file(path: Path, found: Found) -> None:
     """One file, with those beside it that it names."""
+    if path.suffix in (".py", ".ipynb", ".sh", ".cfg", ".json", ".md") or path.name.startswith("Dockerfile"):
+        fix = f"give the folder it lies in, {shown(path.absolute().parent)}, which is read as a repository"
+        raise InputError(f"{path.name[:200]!r} is no list of packages", where=shown(path), fix=fix)
     folder = path.absolute().parent
     beside = [path, *folder.glob("*.txt"), *folder.glob("*.in"), *folder.glob("*/*.txt")]
     plain = {one.absolute(): None for one in beside[:500] if one.is_file() and not one.is_symlink()}

@@ -74,6 +74,7 @@ def test_links_are_not_followed_and_much_is_too_much(tmp_path: Path, monkeypatch
         ("https://example.org/o/n", "no git address at a commit"),
         ("git@example.org:o/n", "is not there"),
         ("nowhere.txt", "is not there"),
+        (__file__, "is no list of packages"),
     ],
 )
 def test_an_input_of_no_kind_is_refused(given: str, said: str, tmp_path: Path) -> None:

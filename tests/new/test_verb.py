@@ -44,7 +44,9 @@ def test_the_command_line_and_its_document(tmp_path: Path) -> None:
     write_stack(stacks, "other", packages=[])
     (tmp_path / "requirements.txt").write_text("six==1.17.0\n")
     words = ["--json", "--stacks", str(stacks), "new", "mine", "--from", str(tmp_path / "requirements.txt")]
-    said = document(cli(*words))
+    done = cli(*words)
+    said = document(done)
+    assert f"next: make lock STACK=mine STACKS={stacks}\n" in done.stderr, "the folder is named as it was here"
     assert said["file"] == str(stacks / "mine" / "stack.yaml")
     assert Path(said["file"]).is_file()
     assert json.loads(cli(*words).stdout)["errors"][0]["problem"] == "there is a stack mine already"
