@@ -7,11 +7,13 @@ Dockerfile and words of command lines. As in stack files, every text is held to 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 
 from builder.lock.model import Artifact, Kind, LockedBase, LockedIndex, Unresolved
+from builder.lock.shared import shared
 from builder.origin import FILE_NAME_PATTERN, Origin, Scheme
 from builder.spec.parts import Frozen
 from builder.spec.text import HttpsUrl, Name, PythonVersion, Sha256, SystemPackage, Text, refuse
@@ -79,6 +81,8 @@ class Row(Frozen):
     pending: Literal[True] | None = None
     seen: Address = ""
 
+    _shared = model_validator(mode="wrap")(classmethod(shared))
+
     @model_validator(mode="after")
     def _whole(self) -> Row:
         if self.origin.scheme not in self.schemes:
@@ -87,6 +91,7 @@ class Row(Frozen):
             raise refuse(f"the sha256 of {self.file} is neither given nor pending", "")
         return self
 
+    @cached_property
     def artifact(self) -> Artifact:
         """As the rest of the program has it."""
         return Artifact(
@@ -254,8 +259,8 @@ class LockFile(Document):
             distribution=self.base.distribution,
             include=tuple(self.base.include),
             epoch=self.base.epoch,
-            debs=tuple(one.artifact() for one in self.base_debs),
-            blobs=tuple(one.artifact() for one in self.base_blobs),
+            debs=tuple(one.artifact for one in self.base_debs),
+            blobs=tuple(one.artifact for one in self.base_blobs),
         )
 
     def locked_indexes(self) -> dict[str, LockedIndex]:

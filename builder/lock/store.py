@@ -181,7 +181,7 @@ def _lock(found: LockFile, pylock: PylockFile, digest: str) -> StackLock:
 
 def artifacts(rows: Iterable[Row]) -> tuple[Artifact, ...]:
     """The files of these rows."""
-    return tuple(one.artifact() for one in rows)
+    return tuple(one.artifact for one in rows)
 
 
 def _lock_text(lock: StackLock, pylock: str) -> str:

@@ -6,10 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from builder.errors import InputError
 from builder.lock import read, store
 from builder.lock.glance import glance
+from builder.lock.schema import Deb, Tool
 from builder.settings.program import SHIPPED
 from tests.conftest import cli, document
 
@@ -58,3 +60,23 @@ def test_a_folder_without_a_lock_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="has no lock yet"):
         glance(tmp_path / "mine")
+
+
+def test_rows_that_say_the_same_are_one_value_and_others_are_judged_anew() -> None:
+    row = {
+        "name": "a",
+        "version": "1",
+        "file": "a.deb",
+        "size": 1,
+        "sha256": "0" * 64,
+        "origin": "https://example.org/a",
+    }
+    one = Deb.model_validate(row)
+    assert Deb.model_validate(dict(row)) is one and one.artifact is one.artifact
+    assert Deb.model_validate(row | {"size": 2}).size == 2
+    with pytest.raises(ValidationError, match="does not come from"):
+        Tool.model_validate(row)
+    for size in (True, 1.0, "1"):
+        with pytest.raises(ValidationError, match="size"):
+            Deb.model_validate(row | {"size": size})
+    assert Deb.model_validate(row) is one
