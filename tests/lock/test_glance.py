@@ -64,7 +64,7 @@ def test_a_folder_without_a_lock_is_told(tmp_path: Path) -> None:
 
 def test_rows_that_say_the_same_are_one_value_and_others_are_judged_anew() -> None:
     row = {
-        "name": "a",
+        "name": "one",
         "version": "1",
         "file": "a.deb",
         "size": 1,
