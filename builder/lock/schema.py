@@ -10,7 +10,8 @@ import re
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, model_validator
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PlainValidator, model_validator
+from typing_extensions import Self
 
 from builder.lock.model import Artifact, Kind, LockedBase, LockedIndex, Unresolved
 from builder.lock.shared import shared
@@ -81,7 +82,10 @@ class Row(Frozen):
     pending: Literal[True] | None = None
     seen: Address = ""
 
-    _shared = model_validator(mode="wrap")(classmethod(shared))
+    @model_validator(mode="wrap")
+    @classmethod
+    def _shared(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return shared(cls, value, handler)
 
     @model_validator(mode="after")
     def _whole(self) -> Row:
