@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.build import base, buildx
+from builder.build import base, buildx, layered
 from builder.build.compile import compile_all
 from builder.build.image import labels, names, require_fit
 from builder.engine.client import Engine
@@ -33,6 +33,7 @@ def _target(stack: Stack, settings: Settings, engine: Engine, ui: Ui, *, offline
     lock = compile_all(stack, locked(stack), stack.folder, settings, engine, ui, frozen=True, offline=offline)
     require_fit(lock, settings)
     base.ensure(lock.base, settings, engine, ui)
+    layered.ensure(lock, settings, engine, ui)
     rendered = render(stack, lock, settings)
     require_ours(rendered.dockerfile.read_text(), rendered.contexts, str(rendered.dockerfile))
     tags = names(stack, lock, settings)

@@ -9,9 +9,11 @@ import re
 import shutil
 import stat
 import tarfile
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import IO, Any
 
 from builder.build import sandbox
 from builder.build.archive import image_blobs, to_json, write_archive
@@ -121,6 +123,38 @@ def _load_blobs(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) ->
             manifest, blobs = image_blobs(base, settings)
             write_archive(archive, base_tag(base), manifest, blobs)
             engine.load(archive)
+
+
+def archived_layers(base: LockedBase, settings: Settings, ui: Ui) -> Iterator[tuple[IO[bytes], int]]:
+    """The layers of a base as they are kept here, packed or not, the lowest first: each open, and its size."""
+    if base.kind == "bootstrap":
+        with tarfile.open(archive(base, settings, ui)) as tar:
+            for name in json.loads(_member(tar, "manifest.json"))[0]["Layers"]:
+                if stream := tar.extractfile(name):
+                    yield stream, tar.getmember(name).size
+        return
+    manifest, blobs = image_blobs(base, settings)
+    for row in json.loads(manifest)["layers"]:
+        path = blobs[str(row["digest"]).removeprefix("sha256:")]
+        if isinstance(path, Path):
+            with path.open("rb") as stream:
+                yield stream, path.stat().st_size
+
+
+def configuration(base: LockedBase, there: ImageFacts, settings: Settings) -> dict[str, Any]:
+    """The configuration of a base that the engine has. Raises JobError for a fetched one of other bytes."""
+    if base.kind == "bootstrap":
+        data = _config(base, there.layers[0])
+    else:
+        blob = base.blobs[1]
+        path = settings.home / blob.folder / blob.filename
+        data = path.read_bytes()
+        if _sha256(data) != blob.sha256:
+            problem = "the configuration of the base image has other bytes than the lock says"
+            fix = "run `make fetch VERIFY=1` with the STACK=NAME that is built"
+            raise JobError(problem, where=str(path), fix=fix)
+    found: dict[str, Any] = json.loads(data)
+    return found
 
 
 def digest(base: LockedBase, engine: Engine) -> str:

@@ -22,8 +22,9 @@ from builder.build.base import archive
 from builder.engine.client import Engine
 from builder.errors import InputError, SurroundingsError
 from builder.files import scratch
-from builder.lock.model import LockedBase
+from builder.lock.model import LockedBase, StackLock
 from builder.render.base import base_tag
+from builder.render.ready import layers_tag
 from builder.settings import Settings
 from builder.ui import Ui
 
@@ -59,8 +60,12 @@ class Builder:
 
 
 @contextmanager
-def chosen(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> Iterator[Builder]:
+def chosen(
+    base: LockedBase, settings: Settings, engine: Engine, ui: Ui, lock: StackLock | None = None
+) -> Iterator[Builder]:
     """The BuildKit of the settings, for the length of a with block. base: of what is built; the engine has it.
+
+    lock: of a stack's image, which begins from the layers of its large wheels where it has any.
 
     Raises SurroundingsError where buildx has none of that name, InputError for one that is another engine's own.
     """
@@ -75,6 +80,11 @@ def chosen(base: LockedBase, settings: Settings, engine: Engine, ui: Ui) -> Iter
     _require_own(name, engine)
     with scratch(settings.assets / "bases" / ".scratch", "image-") as folder:
         contexts = {base_tag(base): layout(base, settings, folder / "base", ui)}
+        if lock and (tag := layers_tag(lock)):
+            from builder.build import layer_archive  # noqa: PLC0415 - a BuildKit of one's own alone
+
+            layout(base, settings, folder / "layers", ui)
+            contexts[tag] = layer_archive.layout(lock, settings, folder / "layers")
         yield Builder(name, contexts, folder / "image.tar", settings.build_cache, writes)
 
 

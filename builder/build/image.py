@@ -15,6 +15,7 @@ from builder.files import held
 from builder.lock.model import StackLock
 from builder.render import build_key, render
 from builder.render.base import base_tag
+from builder.render.ready import layers_tag
 from builder.settings import Settings
 from builder.spec.model import Stack
 from builder.ui import Ui
@@ -80,22 +81,30 @@ def build(
             return Built(stack.name, tags[0], there.id, there.size, False, time.monotonic() - started)
         require_fit(lock, settings)
         base.ensure(lock.base, settings, engine, ui)
-        below = base.seen(lock.base, settings, engine)
+        below = _below(lock, settings, engine, ui, anew=not use_cache)
         rendered = render(stack, lock, settings)
         ui.step(f"building {tags[0]}")
         earlier = {name: engine.image(name) for name in tags}
         put = labels(stack, lock, settings, engine)
-        with chosen(lock.base, settings, engine, ui) as by:
+        with chosen(lock.base, settings, engine, ui, lock) as by:
             buildx.run(rendered, engine, ui, tags=tags, labels=put, epoch=lock.epoch, use_cache=use_cache, by=by)
         made = engine.image(tags[0])
         if made is None:
             raise RuntimeError(f"{tags[0]} was built but the engine does not list it")
-        if engine.image(base_tag(lock.base)) != below or made.layers[: len(below.layers)] != below.layers:
+        name = layers_tag(lock) or base_tag(lock.base)
+        if engine.image(name) != below or made.layers[: len(below.layers)] != below.layers:
             _take_back(earlier, engine)
             why = "its name was given to another image meanwhile, by another user or home of this engine"
             problem = f"{tags[0]} was not built on the base that was verified"
-            raise JobError(problem, where=base_tag(lock.base), why=why, fix="run the build again")
+            raise JobError(problem, where=name, why=why, fix="run the build again")
         return Built(stack.name, tags[0], made.id, made.size, True, time.monotonic() - started)
+
+
+def _below(lock: StackLock, settings: Settings, engine: Engine, ui: Ui, *, anew: bool) -> ImageFacts:
+    """What the Dockerfile begins from: the base, with the large wheels on it where there are any."""
+    from builder.build import layered  # noqa: PLC0415 - a run that has nothing to do does without
+
+    return layered.ensure(lock, settings, engine, ui, anew=anew)
 
 
 def _take_back(earlier: Mapping[str, ImageFacts | None], engine: Engine) -> None:

@@ -11,7 +11,7 @@ import posixpath
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -131,10 +131,14 @@ class Engine:
             env=tuple(config.get("Env") or ()),
         )
 
-    def load(self, tar: Path) -> tuple[str, ...]:
-        """Load an image archive (docker or OCI layout); gives the references, or ids, it brought."""
-        with self._saying("docker image load failed", str(tar)), tar.open("rb") as stream:
-            said = _said(self._api.load_image(stream, quiet=True), "docker image load failed", str(tar))
+    def load(self, tar: Path | Iterator[bytes], what: str = "") -> tuple[str, ...]:
+        """Load an image archive (docker or OCI layout), which may be made while it is sent; gives what it brought.
+
+        what: as errors name it, if not by its path.
+        """
+        problem, what = "docker image load failed", what or str(tar)
+        with self._saying(problem, what), tar.open("rb") if isinstance(tar, Path) else nullcontext(tar) as stream:
+            said = _said(self._api.load_image(stream, quiet=True), problem, what)
         lines = "".join(said).splitlines()
         return tuple(line.split(": ", 1)[1].strip() for line in lines if line.startswith("Loaded image"))
 

@@ -16,11 +16,13 @@ from builder.engine.client import Engine
 from builder.lock import StackLock, store
 from builder.lock.service import ServiceLock, read_any
 from builder.render.base import base_key, base_tag
+from builder.render.ready import layers_tag
 from builder.settings import Settings
 from builder.spec import Loaded
 
 YOUNG = 3600.0  # seconds: what came later may be of a command that runs, such as one that has not written its lock yet
 _FOLDERS = ("wheels", "assets/debs", "assets/sources", "assets/weights", "assets/archives", "assets/bases/blobs")
+_OURS = ("modelstacks/base:", "modelstacks/layers:")
 _BUILT = re.compile(r"[0-9a-f]{64}")
 _BASE = re.compile(r"([0-9a-f]{64})\.tar")
 _DISTRIBUTIONS = (".whl", ".tar.gz", ".zip", ".tar.bz2")
@@ -115,18 +117,19 @@ def _images(settings: Settings, named: Locks, engine: Engine) -> Iterator[Left]:
     """Names of images that we gave and that no lock leads to; those that a container uses stay."""
     keep = {settings.image(lock.stack, tag) for lock in named for tag in ("latest", lock.digest[:12])}
     keep |= {base_tag(lock.base) for lock in named}
+    keep |= {layers_tag(lock) for lock in named if isinstance(lock, StackLock)}
     busy = {str(row.get("ImageID")) for row in engine.containers(stopped=True)}
     for row in _rows(engine):
         name = f"{row['Repository']}:{row['Tag']}"
         if name in keep or not _ours(name, settings):
             continue
         facts = engine.image(name)
-        if facts and facts.id not in busy and (name.startswith("modelstacks/base:") or BUILD_LABEL in facts.labels):
+        if facts and facts.id not in busy and (name.startswith(_OURS) or BUILD_LABEL in facts.labels):
             yield Left("image", name, facts.size)
 
 
 def _ours(name: str, settings: Settings) -> bool:
-    return name.startswith("modelstacks/base:") or (
+    return name.startswith(_OURS) or (
         name.startswith(f"{settings.image_prefix}/") and "/" not in name.removeprefix(f"{settings.image_prefix}/")
     )
 

@@ -95,6 +95,7 @@ def recipe_dockerfile(stack: Stack, lock: StackLock, recipe: Recipe, templates: 
             clamp=CLAMP,
             base_tag=base_tag(lock.base),
             base_has_python=base_has_python(lock),
+            ready=(),
             cuda_home=home and (home if home.startswith("/") else f"{stack.site_packages}/{home}"),
             environment=variables,
             surroundings=sha256_text(json.dumps(shaping, sort_keys=True)),

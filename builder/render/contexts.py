@@ -21,6 +21,7 @@ from builder.render.folders import (
     written,
 )
 from builder.render.groups import grouped
+from builder.render.ready import installed
 from builder.render.recipe import recipes
 from builder.render.trees import write_tree
 from builder.settings import Settings
@@ -40,7 +41,7 @@ def render(stack: Stack, lock: StackLock, settings: Settings) -> Rendered:
     require_fetched(lock, settings)
     with held(folder / ".rendering"):
         contexts = {"uv": uv_program(lock, settings)}
-        for group in grouped(lock.wheels):
+        for group in grouped(installed(lock)):
             contexts[group.name] = wheel_context(folder, group, settings)
         if recipes(stack, lock):
             contexts["extensions"] = wheels_to_install(stack, lock, folder, settings)

@@ -12,6 +12,7 @@ from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_has_python, base_tag
 from builder.render.groups import Group, grouped
 from builder.render.guard import one_line
+from builder.render.ready import installed, layers_tag, ready
 from builder.render.recipe import recipes
 from builder.spec.model import Stack
 from builder.spec.parts import Source
@@ -70,8 +71,8 @@ def render_dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
     Raises jinja2.UndefinedError where a template names a value that is not there, InputError where an
     extension of the stack has no source in the lock.
     """
-    groups, compiled = grouped(lock.wheels), recipes(stack, lock)
-    layers = [group.name for group in groups]
+    groups, compiled = grouped(installed(lock)), recipes(stack, lock)
+    layers = [*(["bytecode"] if ready(lock) else []), *(group.name for group in groups)]
     more = (("sources", lock.sources), ("weights", lock.weights), ("files", stack.files))
     layers += [name for name, there in more if there]
     if compiled:
@@ -89,6 +90,8 @@ def render_dockerfile(stack: Stack, lock: StackLock, templates: Path) -> str:
             base_tag=base_tag(lock.base),
             base_name=lock.base.reference.split("@")[0] or base_tag(lock.base).split(":")[0],
             base_has_python=base_has_python(lock),
+            ready=ready(lock),
+            layers_tag=layers_tag(lock),
             recipes=compiled,
             entrypoint=json.dumps(stack.entrypoint),
             cmd=json.dumps(stack.cmd),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 
 from builder.errors import InputError
 
-_BASE = re.compile(r"modelstacks/base:[a-z0-9]+-[0-9a-f]{12}")
+_BASE = re.compile(r"modelstacks/(base|layers):[a-z0-9]+-[0-9a-f]{12}")
 _PLAIN = ("ENV", "LABEL", "WORKDIR", "ENTRYPOINT", "CMD", "EXPOSE", "HEALTHCHECK")
 _USER = re.compile(r"([1-9][0-9]{3,4}):\1")
 _DIRECTIVE = re.compile(r"#\s*[A-Za-z]+\s*=")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from builder.lock.model import Artifact, StackLock
 from builder.lock.service import ServiceLock
 from builder.render.groups import grouped
+from builder.render.ready import installed, ready
 from builder.spec.model import Stack
 
 
@@ -47,7 +48,8 @@ def layers(stack: Stack, lock: StackLock) -> list[Layer]:
         ("sources", lock.sources),
         ("weights", _baked(stack, lock)),
     ]
-    rows += [(group.name, group.wheels) for group in grouped(lock.wheels)]
+    rows += [(f"wheels-{item.project}", (item,)) for item in ready(lock)]
+    rows += [(group.name, group.wheels) for group in grouped(installed(lock))]
     return _ordered(Layer(name, _parts(items)) for name, items in rows)
 
 

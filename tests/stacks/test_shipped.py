@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from builder.engine.client import Engine
+from builder.lock import read
+from builder.render.ready import ready
 from tests.conftest import HOME, REPO, cli, document, remove_images, uncached
 
 
@@ -42,20 +44,27 @@ def test_one_small_package_more_does_not_reinstall_the_cuda_libraries(engine: En
     (tmp_path / "ort-more").mkdir()
     try:
         # First without it: an image that is there says nothing of what the engine's build cache still holds.
+        images = []
         for text in (stack, stack.replace("packages:\n", "packages:\n  - six==1.17.0\n")):
             (tmp_path / "ort-more" / "stack.yaml").write_text(text)
             for verb in ("lock", "fetch"):
                 document(cli("--json", "--stacks", str(tmp_path), verb, "ort-more"))
             built = document(cli("--json", "--stacks", str(tmp_path), "build", "ort-more"))["images"][0]
             assert built["built"] is True
+            images.append(engine.image(built["tag"]))
         log = (HOME / "build" / "ort-more" / "build.log").read_text()
     finally:
         remove_images(engine, "ort-more")
-    steps = dict(re.findall(r"^#(\d+) \[(wheels\S*-layer) 1/1\]", log, re.M))
+    steps = dict(re.findall(r"^#(\d+) \[((?:wheels|bytecode)\S*-layer) 1/1\]", log, re.M))
     cached = {name for number, name in steps.items() if re.search(rf"^#{number} CACHED$", log, re.M)}
     ran = set(steps.values()) - cached
     assert ran == {"wheels-layer"}
-    assert {"wheels-nvidia-cudnn-cu12-layer", "wheels-nvidia-cublas-cu12-layer", "wheels-large-layer"} <= cached
+    assert cached == {"bytecode-layer"}
+    lock = read(REPO / "stacks" / "ort-cudnn9")
+    large = [item.project for item in ready(lock)]
+    assert {"nvidia-cudnn-cu12", "nvidia-cublas-cu12", "onnxruntime-gpu", "scipy"} <= set(large)
+    before, after = images
+    assert before and after and before.layers[: 1 + len(large)] == after.layers[: 1 + len(large)]
 
 
 @pytest.mark.parametrize("name", ["onnx-cpu", pytest.param("ort-cudnn9", marks=pytest.mark.heavy)])

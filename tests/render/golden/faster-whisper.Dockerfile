@@ -3,7 +3,18 @@
 
 FROM modelstacks/base:debian-66bbe5b72ac0 AS base
 
-FROM base AS system
+# The base with the large wheels on it, each a layer that was made of the wheel once:
+#   nvidia_cudnn_cu12-9.28.0.42-py3-none-manylinux_2_27_x86_64.whl sha256:9ff58b7f36dacd0a93e89f8f2957b52466889217963701daa15e577317cfa375
+#   nvidia_cublas_cu12-12.9.3.13-py3-none-manylinux_2_27_x86_64.whl sha256:d7d51055f161b317c7105ddaae90e71eda059026074ffef93cf7cde2886bfe72
+#   nvidia_cufft_cu12-11.4.1.4-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl sha256:c67884f2a7d276b4b80eb56a79322a95df592ae5e765cf1243693365ccab4e28
+#   nvidia_cuda_nvrtc_cu12-12.9.86-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl sha256:210cf05005a447e29214e9ce50851e83fc5f4358df8b453155d5e1918094dcb4
+#   nvidia_curand_cu12-10.3.10.19-py3-none-manylinux_2_27_x86_64.whl sha256:49b274db4780d421bd2ccd362e1415c13887c53c214f0d4b761752b8f9f6aa1e
+#   nvidia_nvjitlink_cu12-12.9.86-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl sha256:e3f1171dbdc83c5932a45f0f4c99180a70de9bd2718c1ab77d14104f6d7147f9
+#   ctranslate2-4.8.5-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl sha256:79a30a2c974530dbb5083f4922d28ffad87e08542f423aa91c53fbf4543cc35f
+#   av-18.1.0-cp311-abi3-manylinux_2_28_x86_64.whl sha256:8a032e8d8ebc73dec079364b9b4a6837638a2d106e8472314e685ffbf163e700
+FROM modelstacks/layers:debian-5c6973b80a30 AS layered
+
+FROM layered AS system
 
 FROM base AS installer
 ENV UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_OFFLINE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never \
@@ -12,52 +23,10 @@ RUN --mount=from=uv,target=/mnt/uv \
     /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
  && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
 
-FROM installer AS wheels-nvidia-cudnn-cu12-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-nvidia-cudnn-cu12,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-nvidia-cublas-cu12-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-nvidia-cublas-cu12,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-nvidia-cufft-cu12-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-nvidia-cufft-cu12,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-large-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
+FROM layered AS bytecode-layer
+RUN { PYTHONHASHSEED=0 /usr/bin/python3 -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && mkdir -p /layer \
+ && find /opt/venv/lib -type d -name __pycache__ -exec cp --archive --parents --target-directory /layer {} + \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM installer AS wheels-layer
@@ -86,10 +55,7 @@ RUN --mount=from=files,target=/mnt/files \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM system AS final
-COPY --link --from=wheels-nvidia-cudnn-cu12-layer /layer/ /
-COPY --link --from=wheels-nvidia-cublas-cu12-layer /layer/ /
-COPY --link --from=wheels-nvidia-cufft-cu12-layer /layer/ /
-COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=bytecode-layer /layer/ /
 COPY --link --from=wheels-layer /layer/ /
 COPY --link --from=files-layer /layer/ /
 RUN start=$(date +%s) \

@@ -3,7 +3,12 @@
 
 FROM modelstacks/base:debian-0530501d0a03 AS base
 
-FROM base AS system
+# The base with the large wheels on it, each a layer that was made of the wheel once:
+#   torch-2.1.2-py3-none-any.whl sha256:1c22150de3563033dd4d69e39b51d3f336d6d5f2754a35889c90312ff0fb533a
+#   opencv-python-headless-4.9.0.80-py3-none-any.whl sha256:db326b3ea1c2738f97776c5bcc88e2be93430ef3bd9377fdd213c605d73faa86
+FROM modelstacks/layers:debian-5a40e990a10c AS layered
+
+FROM layered AS system
 RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
     start=$(date +%s) \
  && mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial \
@@ -25,28 +30,10 @@ RUN --mount=from=uv,target=/mnt/uv \
     /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
  && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
 
-FROM installer AS wheels-torch-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-torch,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-large-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
+FROM layered AS bytecode-layer
+RUN { PYTHONHASHSEED=0 /usr/bin/python3 -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && mkdir -p /layer \
+ && find /opt/venv/lib -type d -name __pycache__ -exec cp --archive --parents --target-directory /layer {} + \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM installer AS wheels-layer
@@ -88,8 +75,7 @@ RUN --mount=from=sources,target=/mnt/sources \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM system AS final
-COPY --link --from=wheels-torch-layer /layer/ /
-COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=bytecode-layer /layer/ /
 COPY --link --from=wheels-layer /layer/ /
 COPY --link --from=sources-layer /layer/ /
 COPY --link --from=extensions-layer /layer/ /

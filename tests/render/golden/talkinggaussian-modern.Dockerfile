@@ -3,7 +3,13 @@
 
 FROM modelstacks/base:debian-0530501d0a03 AS base
 
-FROM base AS system
+# The base with the large wheels on it, each a layer that was made of the wheel once:
+#   tensorflow-cpu-2.20.0-py3-none-any.whl sha256:90e7813b1a01431346a8bee943ff662ee23938d3b136b62c34ea4fdfc179b2b3
+#   torch-2.11.0-py3-none-any.whl sha256:d92f755aff0a4d810625f06a0dbe1b34a5f3ff29ce55b83251fd0eee963f4fe4
+#   opencv-python-4.12.0.88-py3-none-any.whl sha256:008b66a7f0b4be0ca451aa2f85c3b3f2c02867c2120c47983988ac93c80077c3
+FROM modelstacks/layers:debian-05f60eceae9d AS layered
+
+FROM layered AS system
 RUN --mount=from=debs,target=/mnt/debs --mount=type=tmpfs,target=/tmp \
     start=$(date +%s) \
  && mkdir -p /tmp/apt/lists/partial /tmp/apt/cache/archives/partial \
@@ -28,40 +34,10 @@ RUN --mount=from=uv,target=/mnt/uv \
     /mnt/uv/uv venv --quiet --python /usr/bin/python3 /opt/venv \
  && rm -f /opt/venv/.lock /opt/venv/.gitignore /opt/venv/CACHEDIR.TAG
 
-FROM installer AS wheels-tensorflow-cpu-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-tensorflow-cpu,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-torch-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-torch,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
- && find /layer -exec touch --no-dereference --date=@315532800 {} +
-
-FROM installer AS wheels-large-layer
-RUN --mount=from=uv,target=/mnt/uv --mount=from=wheels-large,target=/mnt/wheels \
-    /mnt/uv/uv pip install --quiet --python /opt/venv/bin/python --no-index --no-deps --no-build \
-      --find-links /mnt/wheels --require-hashes --requirements /mnt/wheels/requirements.txt \
- && find /opt/venv/lib -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} + \
- && find /opt/venv/lib -path '*.dist-info/uv_cache.json' -delete \
- && { /opt/venv/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
- && rm -f /opt/venv/.lock \
- && mkdir -p /layer/opt \
- && mv /opt/venv /layer/opt/venv \
+FROM layered AS bytecode-layer
+RUN { PYTHONHASHSEED=0 /usr/bin/python3 -m compileall -qq -j 1 --invalidation-mode unchecked-hash /opt/venv/lib || true; } \
+ && mkdir -p /layer \
+ && find /opt/venv/lib -type d -name __pycache__ -exec cp --archive --parents --target-directory /layer {} + \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM installer AS wheels-layer
@@ -145,9 +121,7 @@ RUN --mount=from=files,target=/mnt/files \
  && find /layer -exec touch --no-dereference --date=@315532800 {} +
 
 FROM system AS final
-COPY --link --from=wheels-tensorflow-cpu-layer /layer/ /
-COPY --link --from=wheels-torch-layer /layer/ /
-COPY --link --from=wheels-large-layer /layer/ /
+COPY --link --from=bytecode-layer /layer/ /
 COPY --link --from=wheels-layer /layer/ /
 COPY --link --from=sources-layer /layer/ /
 COPY --link --from=weights-layer /layer/ /
