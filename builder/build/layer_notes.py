@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.build import wheel_layer
 from builder.errors import InputError
-from builder.files import sha256_of
-from builder.kept import Kept
+from builder.files import read_bounded, sha256_of, write_atomic
 from builder.lock.model import Artifact, StackLock
 from builder.render.ready import ready
 from builder.settings import Settings
+
+_MOST = 4096  # bytes of what is kept of a layer
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,22 @@ class Layer:
 
 def known(lock: StackLock, settings: Settings) -> list[Layer]:
     """The layers of a lock, the lowest first, with what is kept of each."""
-    notes, found = kept_notes(settings), []
+    found = []
     for item in ready(lock):
-        wheel = settings.home / item.folder / item.filename
         size, diff_id = 0, ""
-        with suppress(TypeError, ValueError):  # nothing is kept, or what we never write
-            size, diff_id = notes.get(f"{item.sha256} {lock.python}", wheel_layer.RECIPE)
-        found.append(Layer(wheel, item, int(size), str(diff_id)))
+        with suppress(
+            OSError, ValueError, LookupError, RecursionError, TypeError
+        ):  # nothing is kept, or what we never write
+            recipe, *kept = json.loads(read_bounded(place(item, lock, settings), _MOST))
+            if recipe == wheel_layer.RECIPE:
+                size, diff_id = int(kept[0]), str(kept[1])
+        found.append(Layer(settings.home / item.folder / item.filename, item, size, diff_id))
     return found
 
 
-def kept_notes(settings: Settings) -> Kept:
-    """Where that is kept."""
-    return Kept(settings.home / "wheels" / ".layers")
+def place(item: Artifact, lock: StackLock, settings: Settings) -> Path:
+    """Where the digest of a wheel's layer is kept."""
+    return settings.home / "wheels" / ".layers" / f"{item.sha256}-{lock.python}.json"
 
 
 def made(layer: Layer, lock: StackLock, settings: Settings) -> Layer:
@@ -54,7 +59,7 @@ def made(layer: Layer, lock: StackLock, settings: Settings) -> Layer:
 def noted(layer: Layer, diff_id: str, lock: StackLock, settings: Settings) -> Layer:
     """Keep the digest of a layer that was made; gives the layer with it."""
     size = layer.size or wheel_layer.size(layer.wheel, lock.python)
-    kept_notes(settings).put(f"{layer.item.sha256} {lock.python}", wheel_layer.RECIPE, [size, diff_id])
+    write_atomic(place(layer.item, lock, settings), json.dumps([wheel_layer.RECIPE, size, diff_id]))
     return Layer(layer.wheel, layer.item, size, diff_id)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.build import build, buildx, layer_notes, layered, wheel_layer
+from builder.build import build, buildx, layer_notes, layered
 from builder.build.base import ensure
 from builder.build.image import labels
 from builder.engine.client import Engine, ImageFacts
@@ -164,10 +164,13 @@ def test_a_second_stack_makes_its_own_layers_alone_and_wrong_notes_harm_none(
         # another image under its name, then a digest that is kept wrong
         engine.tag(first.id, layers_tag(two))
         assert layered.ensure(two, here.settings, engine, Ui()) == second
-        kept = layer_notes.kept_notes(here.settings)
         for item in ready.ready(two):
-            size, _ = kept.get(f"{item.sha256} {two.python}", wheel_layer.RECIPE)
-            kept.put(f"{item.sha256} {two.python}", wheel_layer.RECIPE, [size, f"sha256:{'0' * 64}"])
+            place = layer_notes.place(item, two, here.settings)
+            recipe, size, _ = json.loads(place.read_text())
+            place.write_text(json.dumps([recipe, size, f"sha256:{'0' * 64}"]))
+        engine.remove(layers_tag(two))
+        assert layered.ensure(two, here.settings, engine, Ui()) == second
+        place.write_text("[1")
         assert layered.ensure(two, here.settings, engine, Ui()) == second
     finally:
         remove(engine, layers_tag(one), layers_tag(two))
