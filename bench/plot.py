@@ -3,6 +3,7 @@
     python bench/plot.py [RESULT.json…] [--out docs/images.svg]
 
 A bar for each way, as a ratio to the Dockerfile with uv and a bind mount in the same rounds; one panel for each file.
+Where the machine did other work too, the ratio is one of processor time.
 """
 
 from __future__ import annotations
@@ -48,20 +49,21 @@ _TEMPLATE = """\
 def drawn(results: list[dict[str, Any]]) -> str:
     """The picture of these results, as SVG."""
     panels, top = [], 30
-    most = max(row["ratio"] for one in results for row in one["medians"].values())
-    for one in results:
+    shown = [("processor-ratio", "processor") if one["loaded"] else ("ratio", "seconds") for one in results]
+    most = max(row[key] for one, (key, _) in zip(results, shown, strict=True) for row in one["medians"].values())
+    for one, (ratio, seconds) in zip(results, shown, strict=True):
         bars = []
-        for place, (name, row) in enumerate(sorted(one["medians"].items(), key=lambda pair: pair[1]["ratio"])):
+        for place, (name, row) in enumerate(sorted(one["medians"].items(), key=lambda pair: float(pair[1][ratio]))):
             bars.append(
                 {
                     "name": _NAMES.get(name, name),
                     "ours": name.startswith("ours"),
                     "y": top + 12 + 26 * place,
-                    "width": round(330 * row["ratio"] / most, 1),
-                    "text": f"{row['ratio']:.2f} ({row['seconds']:.0f} s)",
+                    "width": round(330 * row[ratio] / most, 1),
+                    "text": f"{row[ratio]:.2f} ({row[seconds]:.0f} s)",
                 }
             )
-        state = "a machine with other work" if one["loaded"] else "a quiet machine"
+        state = "processor time, as others worked too" if one["loaded"] else "time on a quiet machine"
         size = f"{one['wheels']} wheels, {one['bytes'] / 1e9:.1f} GB"
         panels.append({"top": top, "title": f"{one['stack']}: {size}, {one['store']} store, {state}", "bars": bars})
         top += 26 * len(bars) + 44
