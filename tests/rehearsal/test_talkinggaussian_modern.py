@@ -1,8 +1,8 @@
 """talkinggaussian-modern rehearsed: its shipped lock made whole, mmcv-full's real sdist compiled for 9.0 and 12.0.
 
 Real: base, Python packages with torch 2.11, CUDA 13.0's compiler and mmcv-full. Stand-ins: fpn-fp-512.pth, and where
-MODELSTACKS_REHEARSAL_SOURCES has not the real ones, TalkingGaussian, its submodules and pytorch3d. The other weights are
-held to hashes, and left to be mounted. mmcv-full and pytorch3d take some two hours of two cores.
+MODELSTACKS_REHEARSAL_SOURCES has not the real ones, TalkingGaussian, its submodules and pytorch3d. The other weights
+are held to hashes, and left to be mounted. mmcv-full and pytorch3d take some two hours of two cores.
 """
 
 from __future__ import annotations
