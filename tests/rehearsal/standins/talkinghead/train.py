@@ -158,7 +158,7 @@ def main() -> int:
         words = [sys.executable, "data_utils/process.py", str(data / "drawn.mp4"), "--task", task]
         subprocess.run(words, cwd=WORK, check=True)
     processed = time.time() - start - drawn
-    measures(Path(os.environ["TORCH_HOME"]) / "hub" / "checkpoints")
+    measures(Path(torch.hub.get_dir()) / "checkpoints")
     if share != 1:
         shorten(share)
     peaks = Peaks()
