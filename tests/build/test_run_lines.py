@@ -62,4 +62,4 @@ def test_a_line_that_fails_or_differs_ends_the_build(stacks: Path, lines: list[s
 def test_two_builds_give_one_image(stacks: Path) -> None:
     write(stacks, *LINES)
     done = cli("--stacks", str(stacks), "reproduce", "mine")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
