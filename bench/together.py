@@ -57,8 +57,10 @@ def folder(place: Path, beside: list[str]) -> None:
         (place / name / "stack.yaml").write_text("\n".join(lines) + "\n")
 
 
-def run(place: Path, home: Path, prefix: str, at_once: int) -> dict[str, Any]:
+def run(work: Path, beside: list[str], home: Path, prefix: str, at_once: int) -> dict[str, Any]:
     """Make the three; gives seconds on the clock, what each took, and the load when it began."""
+    place = work / uuid.uuid4().hex
+    folder(place, beside)
     words = ["--json", "--stacks", str(place), "stack", *MODELS, "--gpu", "none", "--at-once", str(at_once)]
     variables = {"MODELSTACKS_HOME": str(home), "MODELSTACKS_IMAGE_PREFIX": prefix}
     load, started = os.getloadavg()[0], time.monotonic()
@@ -97,9 +99,7 @@ def main() -> None:
             for number in range(-1, options.rounds):  # the first brings base and wheels, and is not counted
                 taken = {}
                 for way in ways if number >= 0 else ways[-1:]:
-                    place = Path(work) / uuid.uuid4().hex
-                    folder(place, marks(seen))
-                    taken[str(way)] = run(place, home, prefix, way)
+                    taken[str(way)] = run(Path(work), marks(seen), home, prefix, way)
                     print(number, way, json.dumps(taken[str(way)]), file=sys.stderr, flush=True)
                 if number >= 0:
                     rounds.append(taken)
