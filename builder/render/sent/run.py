@@ -22,6 +22,7 @@ AGAIN = Path("again.json")
 CLAMP = 315532800
 # What is mounted while a build runs.
 APART = {"/proc", "/sys", "/dev", "/tmp", "/mnt/run", "/mnt/again", "/etc/hosts", "/etc/resolv.conf"}  # noqa: S108
+HOLDING = {str(Path(one).parent) for one in APART}
 FIXED = {"HOME": "/root", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": str(CLAMP)}
 
 
@@ -32,8 +33,8 @@ def changed(since: float) -> dict[str, list[str]]:
         about = path.lstat()
         if about.st_ctime >= since:
             found[str(path)] = [oct(about.st_mode), f"{about.st_uid}:{about.st_gid}", content(path, about.st_mode)]
-        # The folders of mounts are made a moment before; what earlier steps left has its date already.
-        if about.st_ctime >= since - 1 and int(about.st_mtime) != CLAMP:
+        # Folders of mounts are made before this program begins, on a busy machine seconds before.
+        if (str(path) in found or str(path) in HOLDING) and int(about.st_mtime) != CLAMP:
             os.utime(path, (CLAMP, CLAMP), follow_symlinks=False)
     return found
 

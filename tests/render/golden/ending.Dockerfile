@@ -106,7 +106,7 @@ ENV USER=modelstacks
 ENV LD_LIBRARY_PATH=/opt/venv/lib/python3.11/site-packages/nvidia/cudnn/lib:/opt/venv/lib/python3.11/site-packages/beta/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 ENV GREETING="two words"
 ENV MY_HOME="/workspace"
-# lines of the stack that run: dbe181acdfcd549a20d8baf9044b326f42abcc7f27824ddd9f0c1bf3ed08d57e
+# lines of the stack that run: 8552267e24dd38a43be3e60f26a0209bce6205f04293e152bab1c2e958e3aa26
 FROM installed AS again
 RUN --mount=from=run,target=/mnt/run --mount=type=tmpfs,target=/tmp \
     /opt/venv/bin/python -I /mnt/run/run.py again
