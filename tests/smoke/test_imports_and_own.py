@@ -74,7 +74,8 @@ def test_what_imports_for_its_own_user_alone_is_red(judge, variant) -> None:
 def test_what_makes_its_cache_when_it_is_imported_has_a_place_for_it(judge, variant) -> None:
     """As scikit-image 0.20 does, whose variable is known; a home on a read-only root is none, and is told once."""
     site = "/opt/venv/lib/python3.11/site-packages"
-    known = "import os; os.makedirs(os.environ.get('SKIMAGE_DATADIR', '/root/.cache'), exist_ok=True)"
+    given = "os.environ.get('SKIMAGE_DATADIR', os.path.expanduser('~/.cache/one'))"
+    known = f"import os; os.makedirs({given}, exist_ok=True)"
     home = "import os; os.makedirs(os.path.expanduser('~/.cache/two'))"
     made = variant(f'RUN echo "{known}" > {site}/known.py && echo "{home}" > {site}/home.py')
     failed = failures(judge(made, smoke=(), imports=("known", "home")))
