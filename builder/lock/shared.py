@@ -17,7 +17,8 @@ def shared(cls: type[_Row], value: Any, handler: ModelWrapValidatorHandler[_Row]
     A wrapping validator of pydantic; what `handler` raises is raised each time.
     """
     try:
-        key = cls, *((name, type(said), said) for name, said in value.items())
+        said = value.values()
+        key = cls, *value, *said, *map(type, said)
         found: _Row | None = _KEPT.get(key)
     except (TypeError, AttributeError):  # no row
         return handler(value)
