@@ -34,10 +34,11 @@ from packaging.version import Version
 from builder import zips
 from builder.build import members
 from builder.errors import InputError
+from builder.render import ready
 from builder.render.dockerfile import CLAMP
 
-# Raised when the same wheel would come out otherwise.
-RECIPE = f"1 installer {installer.__version__}"
+# What the same wheel comes out the same by.
+RECIPE = f"{ready.RECIPE} installer {installer.__version__}"
 _VENV = "opt/venv"
 _PYTHON = f"/{_VENV}/bin/python"
 _PIECE = 1 << 20

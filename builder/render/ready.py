@@ -13,7 +13,7 @@ from builder.lock.model import Artifact, StackLock
 from builder.render.base import base_key
 
 # Raised when a layer would come out otherwise from the same wheel.
-_RECIPE = 1
+RECIPE = 1
 _SMALLEST = 32_000_000  # bytes of a wheel: what is smaller is not worth a layer of its own
 MOST = 64  # engines stop at 127 layers, and a base may bring some; the Dockerfile adds at most ten
 
@@ -32,7 +32,8 @@ def ready(lock: StackLock) -> tuple[Artifact, ...]:
 
 def installed(lock: StackLock) -> list[Artifact]:
     """The wheels that the Dockerfile installs: all others."""
-    return [item for item in lock.wheels if item not in ready(lock)]
+    layers = set(ready(lock))
+    return [item for item in lock.wheels if item not in layers]
 
 
 def layers_tag(lock: StackLock) -> str:
@@ -40,5 +41,5 @@ def layers_tag(lock: StackLock) -> str:
     wheels = ready(lock)
     if not wheels:
         return ""
-    values = [_RECIPE, base_key(lock.base), lock.python, *(item.sha256 for item in wheels)]
+    values = [RECIPE, base_key(lock.base), lock.python, *(item.sha256 for item in wheels)]
     return f"modelstacks/layers:{lock.base.distribution or 'image'}-{sha256_text(json.dumps(values))[:12]}"
